@@ -1,0 +1,112 @@
+"""Bytes of Kafka records: encode, and decode with the two failures told apart.
+
+`NewerRecord`: well-formed, of a version that this release does not know; the reader must stop there and wait for a newer
+release. `UnreadableRecord`: no version reads it; it goes to `dead-letters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from schemas.records import (
+    KNOWN_TAGS,
+    DeadLetter,
+    IntakeRecord,
+    LaneStatus,
+    MoMessage,
+    MtMessage,
+    Outcome,
+    ReferenceRecord,
+)
+
+encode: Final[Callable[[Any], bytes]] = msgspec.msgpack.Encoder().encode
+
+_ANY: Final = msgspec.msgpack.Decoder()
+_MT: Final = msgspec.msgpack.Decoder(MtMessage).decode
+_OUTCOME: Final[Callable[[bytes], Outcome]] = msgspec.msgpack.Decoder(Outcome).decode
+_INTAKE: Final[Callable[[bytes], IntakeRecord]] = msgspec.msgpack.Decoder(IntakeRecord).decode
+_MO: Final = msgspec.msgpack.Decoder(MoMessage).decode
+_REFERENCE: Final[Callable[[bytes], ReferenceRecord]] = msgspec.msgpack.Decoder(ReferenceRecord).decode
+_STATUS: Final = msgspec.msgpack.Decoder(LaneStatus).decode
+_DEAD: Final = msgspec.msgpack.Decoder(DeadLetter).decode
+
+
+class RecordError(ValueError):
+    """A record that this release can't use."""
+
+
+class NewerRecord(RecordError):
+    """A later release wrote it: wait, do not skip."""
+
+
+class UnreadableRecord(RecordError):
+    """Nobody wrote this: set it aside."""
+
+
+def decode_mt(value: bytes) -> MtMessage:
+    """Raises NewerRecord, UnreadableRecord."""
+    try:
+        return _MT(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+        _explain(value, fault)
+
+
+def decode_outcome(value: bytes) -> Outcome:
+    """Raises NewerRecord, UnreadableRecord."""
+    try:
+        return _OUTCOME(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+        _explain(value, fault)
+
+
+def decode_intake(value: bytes) -> IntakeRecord:
+    """Raises NewerRecord, UnreadableRecord."""
+    try:
+        return _INTAKE(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+        _explain(value, fault)
+
+
+def decode_mo(value: bytes) -> MoMessage:
+    """Raises NewerRecord, UnreadableRecord."""
+    try:
+        return _MO(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+        _explain(value, fault)
+
+
+def decode_reference(value: bytes) -> ReferenceRecord:
+    """Raises NewerRecord, UnreadableRecord."""
+    try:
+        return _REFERENCE(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+        _explain(value, fault)
+
+
+def decode_status(value: bytes) -> LaneStatus:
+    """Raises NewerRecord, UnreadableRecord."""
+    try:
+        return _STATUS(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+        _explain(value, fault)
+
+
+def decode_dead_letter(value: bytes) -> DeadLetter:
+    """Raises NewerRecord, UnreadableRecord."""
+    try:
+        return _DEAD(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+        _explain(value, fault)
+
+
+def _explain(value: bytes, fault: Exception) -> NoReturn:
+    try:
+        generic = _ANY.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise UnreadableRecord(f"not msgpack: {fault}") from None
+    if isinstance(generic, list) and generic and type(generic[0]) is int and generic[0] not in KNOWN_TAGS:
+        raise NewerRecord(f"record kind {generic[0]} is not known to this release: deploy the newer one")
+    raise UnreadableRecord(str(fault)) from None
