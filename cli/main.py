@@ -1,0 +1,58 @@
+"""`smpp-dispatch COMMAND`: parses, runs the command's module, turns failures into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+
+from cli.command import Context
+from runtime.errors import OperatorError
+
+# Command → its module in this folder. Only the module of the command that is run gets imported.
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+DESCRIPTION = "SMS over HTTP in, Kafka in the middle, SMPP out."
+EPILOG = "Settings are SMPPD_… variables (or --env-file); `smpp-dispatch COMMAND --help` tells more of one command."
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line, without the commands' own arguments."""
+    parser = argparse.ArgumentParser("smpp-dispatch", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument(
+        "--env-file", metavar="FILE", help="read SMPPD_… lines from FILE; the environment overrides them"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (_, sentence) in COMMANDS.items():
+        commands.add_parser(name, help=sentence, description=sentence, add_help=False)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Exit code 0 well, 2 wrong usage or configuration (one line), 1 anything else."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    known, rest = parser.parse_known_args(words)
+    module = importlib.import_module(f"cli.{COMMANDS[known.command][0]}")
+    own = argparse.ArgumentParser(
+        f"smpp-dispatch {known.command}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.arguments(own)
+    args = own.parse_args(rest)
+    context = Context(os.environ if environ is None else environ, known.env_file)
+    try:
+        return int(module.run(args, context))
+    except OperatorError as fault:
+        print(f"smpp-dispatch {known.command}: {fault}", file=sys.stderr)
+        return fault.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); the interpreter must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -1,0 +1,1 @@
+"""Process plumbing: settings, clock, lifecycle, metrics, logs, health. Knows no carrier, topic or table."""
