@@ -1,0 +1,223 @@
+"""Publishing in batches: what was queued since the last flush leaves as one Kafka batch a partition.
+
+Per record it costs an append to a list here and one to Kafka's batch builder; futures, awaits and callbacks are per flush.
+The producer is idempotent: within one producer nothing is lost or doubled over broker restarts. A producer that is fatally
+broken is replaced; `lasting` entries are then published again and may stand twice, which their readers bear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final
+
+import aiokafka.errors as kafka_errors
+from aiokafka import AIOKafkaProducer
+
+from bus.ports import Done, Entry, PublishError, TopicPartition
+from runtime.logs import logger
+from runtime.metrics import PUBLISH_SECONDS, PUBLISHED
+
+log = logger("bus.publisher")
+BATCH_BYTES: Final = 512 * 1024
+ROUNDS_UNDER_WAY: Final = 2
+
+
+class _Call:
+    """One `publish`: done when all its pieces are."""
+
+    __slots__ = ("done", "entries", "fault", "lasting", "pieces", "since", "size", "tp")
+
+    def __init__(self, tp: TopicPartition, entries: Sequence[Entry], done: Done, lasting: bool, since: float) -> None:
+        self.tp = tp
+        self.entries = entries
+        self.done = done
+        self.lasting = lasting
+        self.since = since
+        self.size = sum([len(value or b"") for _, value in entries]) + 40 * len(entries)
+        self.pieces = 0
+        self.fault: Exception | None = None
+
+
+class KafkaPublisher:
+    """See bus.ports.Publisher. `linger_s`: how long to gather before a flush when little is under way."""
+
+    def __init__(self, bootstrap: str, client_id: str, *, linger_s: float = 0.0) -> None:
+        self._options: dict[str, Any] = {
+            "bootstrap_servers": bootstrap,
+            "client_id": client_id,
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": 0,
+            "max_batch_size": BATCH_BYTES,
+            "max_request_size": 8 * 1024 * 1024,
+            "request_timeout_ms": 10_000,
+            "retry_backoff_ms": 50,
+            "metadata_max_age_ms": 60_000,
+        }
+        self._linger_s = linger_s
+        self._producer: Any = None
+        self._queue: dict[TopicPartition, list[_Call]] = {}
+        self._wake = asyncio.Event()
+        self._room = asyncio.Semaphore(ROUNDS_UNDER_WAY)
+        self._rounds: set[asyncio.Task[None]] = set()
+        self._flusher: asyncio.Task[None] | None = None
+        self._oldest: deque[_Call] = deque()
+        self._bytes = 0
+        self._stopping = False
+
+    async def start(self) -> None:
+        self._producer = await self._new_producer()
+        self._flusher = asyncio.create_task(self._flush_forever())
+
+    async def _new_producer(self) -> Any:
+        producer = AIOKafkaProducer(**self._options)
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._flusher is not None:
+            self._flusher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._flusher
+        if self._queue:
+            await self._round(self._take())
+        if self._rounds:
+            await asyncio.wait(self._rounds)
+        if self._producer is not None:
+            await self._producer.stop()
+
+    def publish(
+        self, topic: str, partition: int, entries: Sequence[Entry], done: Done, *, lasting: bool = False
+    ) -> None:
+        tp = TopicPartition(topic, partition)
+        call = _Call(tp, entries, done, lasting, time.monotonic())
+        waiting = self._queue.get(tp)
+        if waiting is None:
+            self._queue[tp] = [call]
+        else:
+            waiting.append(call)
+        self._bytes += call.size
+        self._oldest.append(call)
+        self._wake.set()
+
+    @property
+    def backlog_bytes(self) -> int:
+        return self._bytes
+
+    def waiting_s(self) -> float:
+        oldest = self._oldest
+        while oldest and oldest[0].size == 0:
+            oldest.popleft()
+        return time.monotonic() - oldest[0].since if oldest else 0.0
+
+    def _take(self) -> dict[TopicPartition, list[_Call]]:
+        queue, self._queue = self._queue, {}
+        self._wake.clear()
+        return queue
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            await self._room.acquire()
+            # One turn of the loop lets whatever else is ready publish into this flush.
+            await asyncio.sleep(self._linger_s)
+            task = asyncio.create_task(self._round(self._take()))
+            self._rounds.add(task)
+            task.add_done_callback(self._round_over)
+
+    def _round_over(self, task: asyncio.Task[None]) -> None:
+        self._rounds.discard(task)
+        self._room.release()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("flush_failed", fault=repr(task.exception()))
+
+    async def _round(self, queue: dict[TopicPartition, list[_Call]]) -> None:
+        started = time.monotonic()
+        count = 0
+        sent: list[tuple[Any, list[_Call]]] = []
+        for tp, calls in queue.items():
+            for batch, carried in self._batches(calls):
+                count += batch.record_count()
+                try:
+                    future = await self._producer.send_batch(batch, tp.topic, partition=tp.partition)
+                except kafka_errors.KafkaError as fault:
+                    future = asyncio.get_running_loop().create_future()
+                    future.set_exception(fault)
+                sent.append((future, carried))
+        await asyncio.wait([future for future, _ in sent])
+        PUBLISH_SECONDS.observe(time.monotonic() - started)
+        PUBLISHED.inc(count)
+        again = self._settle(sent)
+        if again:
+            await self._publish_again(again)
+
+    def _batches(self, calls: list[_Call]) -> list[tuple[Any, list[_Call]]]:
+        """The calls of one partition, in order, as closed batches with the calls that have entries in each."""
+        out: list[tuple[Any, list[_Call]]] = []
+        batch, carried = self._producer.create_batch(), []
+        for call in calls:
+            call.pieces += 1
+            carried.append(call)
+            for key, value in call.entries:
+                if batch.append(key=key, value=value, timestamp=None) is None:
+                    batch.close()
+                    out.append((batch, carried))
+                    batch, carried = self._producer.create_batch(), [call]
+                    call.pieces += 1
+                    batch.append(key=key, value=value, timestamp=None)
+        batch.close()
+        out.append((batch, carried))
+        return out
+
+    def _settle(self, sent: list[tuple[Any, list[_Call]]]) -> list[_Call]:
+        """Tells each call what became of it; gives those that must be published again."""
+        again: list[_Call] = []
+        for future, carried in sent:
+            fault = None if future.cancelled() else future.exception()
+            for call in carried:
+                call.pieces -= 1
+                call.fault = call.fault or fault
+                if call.pieces:
+                    continue
+                if call.fault is not None and call.lasting and not self._stopping:
+                    again.append(call)
+                    continue
+                self._bytes -= call.size
+                call.size = 0
+                call.done(None if call.fault is None else PublishError(str(call.fault)))
+        return again
+
+    async def _publish_again(self, calls: list[_Call]) -> None:
+        log.warning("publishing_again", calls=len(calls), fault=str(calls[0].fault))
+        await self._replace_broken_producer()
+        for call in reversed(calls):
+            call.fault, call.pieces = None, 0
+            # Before what was queued meanwhile: the order of a partition is kept.
+            self._queue.setdefault(call.tp, []).insert(0, call)
+        self._wake.set()
+
+    async def _replace_broken_producer(self) -> None:
+        sender = self._producer._sender.sender_task
+        if not sender.done():
+            await asyncio.sleep(0.2)
+            return
+        broken, self._producer = self._producer, await self._reconnected()
+        with contextlib.suppress(Exception):
+            await broken.stop()
+
+    async def _reconnected(self) -> Any:
+        while True:
+            try:
+                return await self._new_producer()
+            except kafka_errors.KafkaError as fault:
+                log.warning("producer_not_replaced_yet", fault=str(fault))
+                await asyncio.sleep(0.5)

@@ -1,0 +1,72 @@
+"""A compacted topic in memory: read whole at the start, followed for as long as the process lives.
+
+Every process keeps `reference` so: switches, keys, accounts and cancellations are there when Postgres, or even Kafka, is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from bus.ports import Reader, TopicPartition
+from runtime.logs import logger
+
+log = logger("bus.snapshot")
+
+Apply = Callable[[bytes, bytes | None], None]
+"""Key and value, in the order of the topic; a value of None removes the key. Must not raise."""
+
+
+class Snapshot:
+    """Follows one single-partition compacted topic."""
+
+    def __init__(self, reader: Reader, topic: str, apply: Apply) -> None:
+        self._reader = reader
+        self._tp = TopicPartition(topic, 0)
+        self._apply = apply
+        self._next = 0
+        self._caught_up = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when everything that stood in the topic at the call has been applied."""
+        await self._reader.start({self._tp: 0})
+        begin = (await self._reader.begins([self._tp]))[self._tp]
+        end = (await self._reader.ends([self._tp]))[self._tp]
+        self._reader.seek(self._tp, begin)
+        self._next = begin
+        self._task = asyncio.create_task(self._follow(end))
+        await self._caught_up.wait()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._reader.stop()
+
+    @property
+    def position(self) -> int:
+        """The offset up to which everything is applied."""
+        return self._next
+
+    async def _follow(self, end: int) -> None:
+        while True:
+            if self._next >= end:
+                self._caught_up.set()
+            try:
+                found = await self._reader.poll(0.2, 10_000)
+            except asyncio.CancelledError:
+                raise
+            except Exception as fault:
+                log.warning("reference_not_read", fault=str(fault))
+                await asyncio.sleep(0.5)
+                continue
+            for record in found.get(self._tp, ()):
+                if record.key is not None:
+                    self._apply(record.key, record.value)
+                self._next = record.offset + 1
+            if not found and not self._caught_up.is_set():
+                # The end of a compacted log may be a gap that no record fills.
+                self._next = max(self._next, end - self._reader.lag().get(self._tp, 0))
