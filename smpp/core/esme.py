@@ -60,6 +60,8 @@ class Received(NamedTuple, Generic[T]):
     """What some bytes, or the time, brought. `output` goes to the peer before anything else; `fault` ends the session."""
 
     answers: list[Answer[T]]
+    late: list[Answer[T]]
+    """Answers to what was given up as `unanswered` before."""
     deliveries: list[Delivery]
     unanswered: list[T]
     notes: list[Note]
@@ -116,7 +118,7 @@ class EsmeSession(Session, Generic[T]):
 
     def receive(self, data: bytes, now: float) -> Received[T]:
         """Digests what the socket gave. Never raises on hostile bytes: see `Received.fault` and `notes`."""
-        got: Received[T] = Received([], [], [], [], b"", None)
+        got: Received[T] = Received([], [], [], [], [], b"", None)
         output: list[bytes] = []
         answers, deliveries, window = got.answers, got.deliveries, self._window
         self.heard(now)
@@ -145,7 +147,7 @@ class EsmeSession(Session, Generic[T]):
 
     def tick(self, now: float) -> Received[T]:
         """What the time brought: submits unanswered, enquire_link due, a bind or a link that is dead."""
-        got: Received[T] = Received([], [], [], [], b"", None)
+        got: Received[T] = Received([], [], [], [], [], b"", None)
         output, fault = b"", None
         try:
             if self.state in (State.OPEN, State.BINDING, State.UNBINDING):
@@ -199,7 +201,7 @@ class EsmeSession(Session, Generic[T]):
             got.notes.append(Note("unexpected_response", status))
             return
         got.notes.append(Note("late_response", status))
-        got.answers.append(Answer(token, status, body.partition(b"\0")[0].decode("latin-1")))
+        got.late.append(Answer(token, status, body.partition(b"\0")[0].decode("latin-1")))
 
     @staticmethod
     def _refuse(command: int, sequence: int, refused: PduFault, got: Received[T]) -> bytes:
