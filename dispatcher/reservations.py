@@ -1,0 +1,138 @@
+"""All queues of a lane with one budget: what may be reserved, what the next commit says, what it allows (§5, rules 1–5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from bus.ports import Commit, TopicPartition
+from dispatcher import ledger as ledgers
+from dispatcher.ledger import LedgerState, QueueLedger
+from dispatcher.seen import Place
+from dispatcher.slots import Slot
+from schemas.classes import OTP
+
+SETTLE_COMMIT_S: Final = 0.1
+"""Settled records reach the ledger this soon when nothing else needs a commit."""
+
+Where = tuple[int, int]
+"""Class and partition: a queue of the lane."""
+
+
+class CommitPlan(NamedTuple):
+    """A commit to make, and what its acknowledgement allows."""
+
+    commits: dict[TopicPartition, Commit]
+    highs: list[tuple[QueueLedger, int]]
+    slots: list[Slot]
+
+
+class Reservations:
+    """`exposure`: most open records below `high`, all queues together; a tenth, at least one, is kept for otp."""
+
+    def __init__(self, exposure: int) -> None:
+        self.token = ledgers.NO_TOKEN
+        self.open = 0
+        self.waiting: list[Slot] = []
+        """Reserved, and not in a commit that is acknowledged or under way."""
+        self._exposure = exposure
+        self._kept = max(1, exposure // 10) if exposure > 1 else 0
+        self._open_bulk = 0
+        self._queues: dict[Where, tuple[TopicPartition, QueueLedger]] = {}
+        self._doubtful: dict[Where, set[int]] = {}
+        self._plan_out = False
+        self._settled_at: float | None = None
+
+    def install(self, token: str, states: Mapping[Where, tuple[TopicPartition, LedgerState]]) -> None:
+        """Ledgers as committed; the next plan writes our token into all of them. Whatever is open is doubtful."""
+        self.token = token
+        for where, (tp, state) in states.items():
+            ledger = QueueLedger(state)
+            ledger.dirty = True
+            self._queues[where] = (tp, ledger)
+            self._doubtful[where] = set(ledger.open)
+            self.open += len(ledger.open)
+            self._open_bulk += len(ledger.open) if where[0] != OTP else 0
+
+    def renew(self) -> None:
+        """After a rejoin with our token in force: everything is committed anew under the new take."""
+        for _, ledger in self._queues.values():
+            ledger.dirty = True
+        self._plan_out = False
+
+    def queue(self, where: Where) -> QueueLedger:
+        return self._queues[where][1]
+
+    def doubtful(self, where: Where) -> set[int]:
+        """Offsets in doubt since the take whose records were not read yet."""
+        return self._doubtful[where]
+
+    @property
+    def doubts_left(self) -> int:
+        return sum(map(len, self._doubtful.values()))
+
+    def starts(self) -> dict[TopicPartition, int]:
+        """Where reading begins after `install`: each queue's low."""
+        return {tp: ledger.state(self.token).low for tp, ledger in self._queues.values()}
+
+    def room(self, bulk: bool) -> bool:
+        """Whether one more record may be open (rule 3)."""
+        if bulk and self._open_bulk >= self._exposure - self._kept:
+            return False
+        return self.open < self._exposure
+
+    def reserve(self, slot: Slot) -> None:
+        cls, partition, offset = slot.place
+        self._queues[cls, partition][1].reserve(offset, slot)
+        self.open += 1
+        self._open_bulk += cls != OTP
+        self.waiting.append(slot)
+
+    def settle(self, place: Place) -> None:
+        """Kafka acknowledged a record's outcome (rule 2)."""
+        cls, partition, offset = place
+        self._queues[cls, partition][1].settle(offset)
+        self.open -= 1
+        self._open_bulk -= cls != OTP
+
+    def plan(self, now: float, in_a_hurry: bool) -> CommitPlan | None:
+        """The commit to make now, if any: one at a time (rule 5); reservations at once, settled records a little later."""
+        if self._plan_out or self.token == ledgers.NO_TOKEN:
+            return None
+        dirty = [queue for queue in self._queues.values() if queue[1].dirty]
+        if not dirty:
+            self._settled_at = None
+            return None
+        if not self.waiting and not in_a_hurry:
+            if self._settled_at is None:
+                self._settled_at = now
+            if now < self._settled_at + SETTLE_COMMIT_S:
+                return None
+        self._settled_at = None
+        self._plan_out = True
+        plan = CommitPlan({}, [], self.waiting)
+        self.waiting = []
+        for tp, ledger in dirty:
+            ledger.dirty = False
+            plan.commits[tp] = ledgers.encode(ledger.state(self.token))
+            plan.highs.append((ledger, ledger.reserved))
+        return plan
+
+    def committed(self, plan: CommitPlan) -> None:
+        """Acknowledged: the plan's slots may be written (rule 1)."""
+        self._plan_out = False
+        for ledger, high in plan.highs:
+            ledger.raised(high)
+
+    def not_committed(self, plan: CommitPlan) -> None:
+        """Not in force as far as we know: the next plan asks for the same again."""
+        self._plan_out = False
+        self.waiting = plan.slots + self.waiting
+        for ledger, _ in plan.highs:
+            ledger.dirty = True
+
+    def deadline(self) -> float | None:
+        """When `plan` has something that no event brings."""
+        if self._settled_at is None or self._plan_out:
+            return None
+        return self._settled_at + SETTLE_COMMIT_S
