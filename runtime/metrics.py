@@ -89,8 +89,8 @@ OPEN_RECORDS = _gauge(
     ("carrier", "lane"),
 )
 IN_DOUBT = _gauge("smppd_in_doubt", "Messages that may or may not have been sent and are not resolved.", ("carrier",))
-IN_DOUBT_TOTAL = _counter(
-    "smppd_in_doubt_total", "Messages listed as in doubt, by reason and what was done.", ("carrier", "reason", "action")
+DOUBTS = _counter(
+    "smppd_doubts_total", "Messages listed as in doubt, by reason and what was done.", ("carrier", "reason", "action")
 )
 DUPLICATES = _counter("smppd_duplicates_total", "Repeats that the lane dropped.", ("carrier",))
 TAKEOVERS = _counter(

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# `make setup`: .venv with exactly what requirements.lock names, and this project in it. The one argument is the stamp
+# file that says so when all is done. Safe to interrupt: a virtual environment left half made is made anew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+stamp=$1
+started=$SECONDS
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# The lock file was made with 3.11; the others have to do where that is missing. Run, not just found: pyenv has
+# names on PATH for versions that it will not start.
+find_python() {
+  local name
+  for name in ${PYTHON:-} python3.11 python3.12 python3.13 python3.14 python3; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$name"
+      return
+    fi
+  done
+  return 1
+}
+
+# True once the Debian packages are installed; false where that is not ours to do.
+apt_install() {
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    return 1
+  fi
+  say "installing $* with apt-get"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -qq -o DPkg::Lock::Timeout=120 update &&
+    apt-get -qq -y -o DPkg::Lock::Timeout=120 --no-install-recommends install "$@" >/dev/null
+}
+
+make_venv() {
+  local python version
+  python=$(find_python) || { apt_install python3 python3-venv && python=$(find_python); } ||
+    fail "Python 3.11 or newer is needed, and none was found: install python3 (3.11+) and python3-venv, or set PYTHON=/path/to/python"
+  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  # Debian keeps venv's other half, ensurepip, in a package of its own.
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install "python$version-venv" ||
+    fail "$python has no venv module: install the package python$version-venv"
+  say "making .venv with Python $version"
+  rm -rf .venv
+  "$python" -m venv .venv
+}
+
+# Two at once (a test run beside a demo) would install over each other.
+mkdir -p .local
+if command -v flock >/dev/null; then
+  exec 9>.local/setup.lock
+  flock 9
+fi
+[ ! -e "$stamp" ] || exit 0
+
+if [ -e .venv/.installing ] || ! .venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+  make_venv
+fi
+say "installing what requirements.lock names (once; about a minute)"
+touch .venv/.installing
+pip() { .venv/bin/python -m pip --disable-pip-version-check --no-input --quiet "$@"; }
+pip install --require-hashes -r requirements.lock
+# Quiet about what an editable install is: it is what we want here.
+PYTHONWARNINGS=ignore pip install --no-deps --no-build-isolation --editable .
+rm -f .venv/.installed-* .venv/.installing
+touch "$stamp"
+say "done in $((SECONDS - started)) s"
