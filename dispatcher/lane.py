@@ -20,7 +20,7 @@ from dispatcher.outbox import Outbox, Parcel
 from dispatcher.pace import Pace
 from dispatcher.reservations import CommitPlan, Reservations, Where
 from dispatcher.seen import Place, Seen, key_of_message
-from dispatcher.slots import Encoded, Slot, SlotState, Token
+from dispatcher.slots import Slot, SlotState, Token
 from policy.answers import Answers, Meaning
 from policy.gate import Defer, Drop, Facts, gate
 from schemas.carriers import Carrier
@@ -49,8 +49,8 @@ class EncodeFault(Exception):
         self.unreadable = unreadable
 
 
-Encode = Callable[[MtMessage], Encoded]
-"""The segments of a message for this carrier. Raises EncodeFault."""
+Encode = Callable[[MtMessage], tuple[bytes, ...]]
+"""The submit_sm bodies of a message for this carrier, one a segment. Raises EncodeFault."""
 
 
 class Lane:
@@ -142,7 +142,7 @@ class Lane:
         if where in self.stuck:
             return
         for offset in [offset for offset in doubtful if offset <= read]:
-            doubtful.discard(offset)
+            self.reservations.listed(where, offset)
             self._order += 1
             slot = Slot(Place(*where, offset), None, None, self._order)
             self._publish(slot).unreadable(slot, "the log does not have this offset any more", now_ms)
@@ -151,7 +151,7 @@ class Lane:
         slot = self._slot(where, record)
         if slot is None:
             return
-        self.reservations.doubtful(where).discard(record.offset)
+        self.reservations.listed(where, record.offset)
         message = slot.message
         settled = self._settled_before.get(where, {}).get(record.offset)
         if settled is not None and settled == (message.id if message is not None else b""):
@@ -182,11 +182,17 @@ class Lane:
         slot.raw = record
         return slot
 
+    @property
+    def _told(self) -> bool:
+        """Every record in doubt was read and its notice handed on; until then nothing is written, not even of another
+        class: it may be a repeat of one of them. The doubts of a stuck queue wait for the newer release."""
+        return not self.reservations.doubts_left or self.reservations.doubts_only_in(self.stuck)
+
     # ---- commits
 
     def commit_plan(self, now: float) -> CommitPlan | None:
         """The commit to make now, if any."""
-        if self.active and self.bound:
+        if self.active and self.bound and self._told:
             self._reserve()
         return self.reservations.plan(now, in_a_hurry=not self.active)
 
@@ -217,7 +223,7 @@ class Lane:
     def pump(self, now: float, now_ms: int) -> list[tuple[Token, bytes]]:
         """The segments to write at this moment, in order."""
         batch: list[tuple[Token, bytes]] = []
-        if not (self.active and self.bound) or now >= self.lease_until:
+        if not (self.active and self.bound and self._told) or now >= self.lease_until:
             return batch
         bulk_window = self.carrier.window - self._kept_window
         left = min(self.pace.available(now), self.carrier.window - self.out)
@@ -366,9 +372,8 @@ class Lane:
         action = _ACTIONS[self.carrier.in_doubt.by_class[slot.place.cls]]
         slot.state = SlotState.LISTING if action == "resending" else SlotState.PUBLISHING
         self._remember(slot)
-        index = slot.raw.key if slot.raw is not None else None
         until_ms = now_ms + round(self.carrier.in_doubt_wait_s * 1000) if action == "waiting" else 0
-        self.outbox.doubt(slot, message, action, reason, index or b"", now_ms, until_ms)
+        self.outbox.doubt(slot, message, action, reason, now_ms, until_ms)
 
     def _send_again(self, slot: Slot) -> None:
         """Goes before what was never written, in its own order (rule 11)."""
@@ -402,7 +407,7 @@ class Lane:
     def deadline(self, now: float) -> float | None:
         """When `pump` or `commit_plan` may have something to do that no event will bring; None: only events do."""
         commit = self.reservations.deadline()
-        if not (self.active and self.bound and self._something_to_write()):
+        if not (self.active and self.bound and self._told and self._something_to_write()):
             return commit
         wait = max(1, min(int(self.pace.rate * 0.002), self.carrier.window - self.out))
         write = self.pace.ready_at(wait, now)

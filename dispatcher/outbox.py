@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal, NamedTuple
 
 from bus.ports import Entry
@@ -21,6 +22,7 @@ from schemas.records import (
     SubmitOutcome,
     Unreadable,
 )
+from schemas.sealing import check_of
 
 Effect = Literal["settle", "resend", "note"]
 """What Kafka's acknowledgement does: settle the record, let it be sent again, or nothing."""
@@ -38,6 +40,9 @@ class Outbox:
     """Gathers until the shell takes. `lane` is this lane's number."""
 
     def __init__(self, lane: int) -> None:
+        self.doubts: Counter[tuple[str, str]] = Counter()
+        """Listed since somebody last looked, by reason and action."""
+        self.duplicates = 0
         self._lane = lane
         self._parcels: dict[int, Parcel] = {}
 
@@ -66,7 +71,7 @@ class Outbox:
             effect,
             SubmitOutcome(
                 message.id, cls, offset, now_ms, self._lane, message.attempt, message.hop, slot.submitted_ms,
-                slot.code, slot.status, tuple([part or "" for part in slot.ids]), None, slot.check, slot.doubted,
+                slot.code, slot.status, tuple([part or "" for part in slot.ids]), None, check_of(slot.index), slot.doubted,
             ),
             message.id,
         )  # fmt: skip
@@ -77,22 +82,33 @@ class Outbox:
         parts = tuple([message_id if number == part else "" for number in range(len(slot.bodies))])
         record = SubmitOutcome(
             message.id, cls, offset, now_ms, self._lane, message.attempt, message.hop, slot.submitted_ms,
-            "", 0, parts, None, slot.check, slot.epoch > 0,
+            "", 0, parts, None, check_of(slot.index), slot.epoch > 0,
         )  # fmt: skip
         self._add(slot, "note", record, message.id)
 
     def doubt(
-        self, slot: Slot, message: MtMessage, action: InDoubtAction, reason: InDoubtReason, index: bytes, now_ms: int,
-        until_ms: int,
+        self, slot: Slot, message: MtMessage, action: InDoubtAction, reason: InDoubtReason, now_ms: int, until_ms: int,
     ) -> None:  # fmt: skip
         cls, _, offset = slot.place
         record = InDoubt(
-            message.id, cls, offset, now_ms, self._lane, message.attempt, message.hop, action, reason, index, until_ms
+            message.id,
+            cls,
+            offset,
+            now_ms,
+            self._lane,
+            message.attempt,
+            message.hop,
+            action,
+            reason,
+            slot.index,
+            until_ms,
         )
+        self.doubts[reason, action] += 1
         self._add(slot, "resend" if action == "resending" else "settle", record, message.id)
 
     def duplicate(self, slot: Slot, message: MtMessage, now_ms: int) -> None:
         cls, _, offset = slot.place
+        self.duplicates += 1
         record = Duplicate(message.id, cls, offset, now_ms, self._lane, message.attempt, message.hop)
         self._add(slot, "settle", record, message.id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final, NamedTuple
 
 from bus.ports import Commit, TopicPartition
@@ -33,6 +33,8 @@ class Reservations:
     def __init__(self, exposure: int) -> None:
         self.token = ledgers.NO_TOKEN
         self.open = 0
+        self.doubts_left = 0
+        """Offsets in doubt since the take whose records were not read yet."""
         self.waiting: list[Slot] = []
         """Reserved, and not in a commit that is acknowledged or under way."""
         self._exposure = exposure
@@ -52,6 +54,7 @@ class Reservations:
             self._queues[where] = (tp, ledger)
             self._doubtful[where] = set(ledger.open)
             self.open += len(ledger.open)
+            self.doubts_left += len(ledger.open)
             self._open_bulk += len(ledger.open) if where[0] != OTP else 0
 
     def renew(self) -> None:
@@ -64,12 +67,16 @@ class Reservations:
         return self._queues[where][1]
 
     def doubtful(self, where: Where) -> set[int]:
-        """Offsets in doubt since the take whose records were not read yet."""
+        """Offsets of one queue in doubt since the take; see `listed`."""
         return self._doubtful[where]
 
-    @property
-    def doubts_left(self) -> int:
-        return sum(map(len, self._doubtful.values()))
+    def listed(self, where: Where, offset: int) -> None:
+        """The record of a doubtful offset was read, or is known to be gone."""
+        self._doubtful[where].discard(offset)
+        self.doubts_left -= 1
+
+    def doubts_only_in(self, wheres: Container[Where]) -> bool:
+        return all(where in wheres for where, offsets in self._doubtful.items() if offsets)
 
     def starts(self) -> dict[TopicPartition, int]:
         """Where reading begins after `install`: each queue's low."""

@@ -35,19 +35,11 @@ class Token(NamedTuple):
     epoch: int
 
 
-class Encoded(NamedTuple):
-    """The submit_sm bodies of a message, one a segment, and what its receipts are checked by."""
-
-    bodies: tuple[bytes, ...]
-    check: int
-
-
 class Slot:
     """A message from its reservation until Kafka has its outcome."""
 
     __slots__ = (
         "bodies",
-        "check",
         "code",
         "doubted",
         "epoch",
@@ -73,7 +65,6 @@ class Slot:
         self.order = order
         self.state = SlotState.RESERVED
         self.bodies: tuple[bytes, ...] = ()
-        self.check = 0
         self.todo: deque[int] = deque()
         self.pending: set[int] = set()
         self.ids: list[str | None] = []
@@ -91,9 +82,9 @@ class Slot:
     def __lt__(self, other: Slot) -> bool:
         return self.order < other.order
 
-    def load(self, encoded: Encoded) -> None:
-        """What to write, once it is known."""
-        self.bodies, self.check = encoded
+    def load(self, bodies: tuple[bytes, ...]) -> None:
+        """The submit_sm bodies, one a segment, once they are known."""
+        self.bodies = bodies
         self.todo.extend(range(len(self.bodies)))
         self.ids = [None] * len(self.bodies)
 
@@ -116,6 +107,11 @@ class Slot:
         if not self.code:
             self.code, self.status = code, status
         self.todo.clear()
+
+    @property
+    def index(self) -> bytes:
+        """The destination's service-wide index: the key of the record."""
+        return (self.raw.key if self.raw is not None else None) or b""
 
     @property
     def finished(self) -> bool:

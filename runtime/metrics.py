@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -30,6 +30,14 @@ def _histogram(
 ) -> Histogram:
     DEFINED.append(metric := Histogram(name, sentence, labels, buckets=tuple(buckets), registry=REGISTRY))
     return metric
+
+
+def observe_many(histogram: Histogram, counts: Mapping[int, int], total: float) -> None:
+    """Adds observations counted by bucket number (the one past the last is +Inf) and their sum: prometheus_client has no
+    bulk observe, and one call each costs 1.5 µs."""
+    for bucket, count in counts.items():
+        histogram._buckets[bucket].inc(count)
+    histogram._sum.inc(total)
 
 
 # api
@@ -106,7 +114,10 @@ ACCEPT_TO_FINAL = _histogram(
 )
 RECEIPTS_UNMATCHED = _gauge("smppd_receipts_unmatched", "Receipts kept until their submission is known.", ("carrier",))
 PROJECTION_LAG = _gauge(
-    "smppd_projection_lag_seconds", "Age of the newest record that Postgres knows, while there are newer ones."
+    "smppd_projection_lag_seconds", "Age of the oldest record at hand that Postgres does not know yet."
+)
+PROJECTION_STOPPED = _gauge(
+    "smppd_projection_stopped_partitions", "Partitions that wait for a release that can read their next record."
 )
 PROJECTION_RECORDS = _counter(
     "smppd_projection_records_total", "Kafka records projected into Postgres, by topic kind.", ("kind",)

@@ -77,6 +77,10 @@ class Settings(BaseModel):
         le=1_000_000,
         description="How many outcomes of each partition a new owner of a lane reads back.",
     )
+    leave_on_stop: bool = Field(
+        False,
+        description="Hand the lanes over when a dispatcher stops (scaling down), instead of keeping them for a restart.",
+    )
     drain_timeout_s: float = Field(
         10.0, gt=0, le=300, description="How long a stopping process waits for answers to what it has sent."
     )

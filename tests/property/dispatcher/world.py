@@ -22,7 +22,7 @@ from dispatcher.lane import Lane
 from dispatcher.ledger import decode, empty_commit
 from dispatcher.outbox import Parcel
 from dispatcher.reservations import CommitPlan
-from dispatcher.slots import Encoded, Token
+from dispatcher.slots import Token
 from policy.gate import Facts
 from schemas import ids
 from schemas.carriers import Carrier, InDoubtPolicies
@@ -156,8 +156,8 @@ class World:
         lane.lease_until = 1e12
         return Process(name, self.generation, lane)
 
-    def _encode(self, item: MtMessage) -> Encoded:
-        return Encoded(tuple(b"body%d" % part for part in range(self.segments[item.id])), 0)
+    def _encode(self, item: MtMessage) -> tuple[bytes, ...]:
+        return tuple(b"body%d" % part for part in range(self.segments[item.id]))
 
     @property
     def owner(self) -> Process:
@@ -213,7 +213,7 @@ class World:
                 found.append((f"{name}: reads {where}", lambda where=where: self._feed(process, where)))  # type: ignore[misc]
         if lane.active and not lane.bound:
             found.append((f"{name}: binds", lambda: self._bind(process)))
-        if lane.active and lane.bound and lane._something_to_write():
+        if lane.active and lane.bound and lane._told and lane._something_to_write():
             found.append((f"{name}: writes", lambda: self._pump(process)))
         if lane.outbox:
             found.append(

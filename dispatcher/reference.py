@@ -1,0 +1,63 @@
+"""The reference topic as the dispatcher needs it: facts for the gate, and the operators' switches of carriers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from policy.gate import Facts
+from runtime.logs import logger
+from schemas.codec import RecordError, decode_reference
+from schemas.records import Account, BatchSwitch, Cancellation, CarrierSwitch
+
+log = logger("dispatcher.reference")
+
+
+class Reference:
+    """Apply records in the order of the topic; `changed` is called after those that lanes must hear of."""
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self.facts = Facts()
+        self.switches: dict[str, CarrierSwitch] = {}
+        self._changed = changed
+
+    def apply(self, key: bytes, value: bytes | None) -> None:
+        """One record; a value of None takes its key back. Never raises."""
+        if value is None:
+            self._forget(key.decode("latin-1"))
+        else:
+            try:
+                record = decode_reference(value)
+            except RecordError as fault:
+                log.error("reference_not_understood", key=key.decode("latin-1"), fault=str(fault))
+                return
+            if isinstance(record, Account):
+                self._flag(self.facts.suspended, record.name, record.suspended)
+            elif isinstance(record, Cancellation):
+                self.facts.canceled.add(record.id)
+            elif isinstance(record, BatchSwitch):
+                self._batch(record)
+            elif isinstance(record, CarrierSwitch):
+                self.switches[record.carrier] = record
+        self.facts.settle()
+        self._changed()
+
+    def _batch(self, record: BatchSwitch) -> None:
+        if record.state == "active":
+            self.facts.batches.pop(record.batch, None)
+        else:
+            self.facts.batches[record.batch] = record.state
+
+    @staticmethod
+    def _flag(names: set[str], name: str, on: bool) -> None:
+        (names.add if on else names.discard)(name)
+
+    def _forget(self, key: str) -> None:
+        kind, _, name = key.partition("/")
+        if kind == "account":
+            self.facts.suspended.discard(name)
+        elif kind == "cancel":
+            self.facts.canceled.discard(bytes.fromhex(name.replace("-", "")))
+        elif kind == "batch":
+            self.facts.batches.pop(bytes.fromhex(name.replace("-", "")), None)
+        elif kind == "carrier":
+            self.switches.pop(name, None)

@@ -1,0 +1,173 @@
+"""The dispatcher process: what its lanes share, a group for each carrier, health, and the clock of its gauges."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable
+
+from bus.assignor import Claim
+from bus.kafka_member import KafkaMember
+from bus.kafka_publisher import KafkaPublisher
+from bus.kafka_reader import KafkaReader
+from bus.ports import GroupListener
+from bus.snapshot import Snapshot
+from bus.topics import check_partitions, existing_partitions
+from dispatcher.group import CarrierGroup
+from dispatcher.reference import Reference
+from dispatcher.runner import World
+from dispatcher.status import StatusBoard
+from runtime.errors import ConfigError, UnavailableError
+from runtime.health import Health, HealthServer
+from runtime.lifecycle import Lifecycle, Part
+from runtime.logs import logger
+from runtime.metrics import BUILD_INFO, LOOP_STALL
+from runtime.settings import Settings
+from schemas.carriers import Carrier, CarrierBook
+from schemas.sealing import BlindIndex, Sealer
+from schemas.topics import Topics
+
+log = logger("dispatcher")
+
+
+class Dispatcher:
+    """Parts in order: Kafka's publisher, the reference snapshot, health, then one group a carrier."""
+
+    def __init__(self, settings: Settings, book: CarrierBook, lifecycle: Lifecycle) -> None:
+        self._settings = settings
+        self._book = book
+        self._lifecycle = lifecycle
+        self._topics = Topics(settings.topic_prefix)
+        seal_keys, index_key = settings.keys()
+        bootstrap = settings.kafka_bootstrap
+        self._publisher = KafkaPublisher(bootstrap, settings.instance_id)
+        self._reference = Reference(self._wake_lanes)
+        self._snapshot = Snapshot(self._reader("reference"), self._topics.reference, self._reference.apply)
+        self._world = World(
+            self._topics, self._publisher, self._reader, Sealer(seal_keys, os.urandom(8)), BlindIndex(index_key),
+            self._reference.facts, settings.history_records, settings.drain_timeout_s, _open_log(settings.write_log),
+        )  # fmt: skip
+        self.groups: dict[str, CarrierGroup] = {}
+        self._health = Health()
+        self._health.add("kafka", self._kafka_fault)
+        self._health.add("lanes", self._lanes_fault)
+        self._health_server = HealthServer(self._health, settings.metrics_host, settings.metrics_port)
+        self._board = StatusBoard(self._topics.carrier_status, settings.instance_id, self._publisher)
+        self._ticking: asyncio.Task[None] | None = None
+
+    def _reader(self, name: str) -> KafkaReader:
+        # Lanes poll often and little: a short wait, so that a class that is resumed is read soon (DESIGN §5).
+        return KafkaReader(self._settings.kafka_bootstrap, f"{self._settings.instance_id}-{name}", fetch_wait_ms=100)
+
+    async def run(self, on_ready: Callable[[int], None]) -> None:
+        """Until told to stop. `on_ready` gets the port of /readyz. Raises OperatorError."""
+        await self._check_topics()
+        for part in (
+            Part(
+                "publisher",
+                self._publisher.start,
+                self._publisher.stop,
+                5,
+                lambda: f"{self._publisher.backlog_bytes} bytes",
+            ),
+            Part("reference", self._snapshot.start, self._snapshot.stop),
+            Part("health", self._health_server.start, self._health_server.stop),
+            Part("carriers", self._start_groups, self._stop_groups, self._settings.drain_timeout_s + 8, self._pending),
+            Part("clock", self._start_clock, self._stop_clock),
+        ):
+            self._lifecycle.add(part)
+        await self._lifecycle.run(lambda: on_ready(self._health_server.port))
+
+    async def _check_topics(self) -> None:
+        specs = self._topics.all((carrier.name, carrier.partitions) for carrier in self._book.carriers.values())
+        existing = await existing_partitions(self._settings.kafka_bootstrap)
+        check_partitions(specs, existing)
+        missing = [spec.name for spec in specs if spec.name not in existing]
+        if missing:
+            raise ConfigError(
+                f"the Kafka topic {missing[0]} is not there ({len(missing)} missing)", "run `smpp-dispatch topics`"
+            )
+
+    # ---- carriers
+
+    async def _start_groups(self) -> None:
+        for carrier in self._book.carriers.values():
+            self.groups[carrier.name] = CarrierGroup(
+                self._world, self._book, carrier, self._make_member,
+                self._settings.kafka_session_timeout_ms / 1000, self._lifecycle.fail,
+            )  # fmt: skip
+        await asyncio.gather(*(group.start() for group in self.groups.values()))
+
+    def _make_member(self, carrier: Carrier, listener: GroupListener) -> KafkaMember:
+        topics = [self._topics.mt(carrier.name, cls) for cls in range(3)]
+        claim = Claim(self._settings.instance_id, config_hash(carrier), carrier.lanes)
+        return KafkaMember(
+            self._settings.kafka_bootstrap, self._topics.dispatch_group(carrier.name), topics, claim, listener,
+            session_timeout_ms=self._settings.kafka_session_timeout_ms,
+        )  # fmt: skip
+
+    async def _stop_groups(self) -> None:
+        await asyncio.gather(*(group.stop(leave=self._settings.leave_on_stop) for group in self.groups.values()))
+
+    def _pending(self) -> str:
+        return "; ".join(filter(None, (group.pending() for group in self.groups.values())))
+
+    def _wake_lanes(self) -> None:
+        for group in self.groups.values():
+            for lane in group.lanes.values():
+                lane.turn_soon()
+
+    # ---- health and gauges
+
+    def _kafka_fault(self) -> str | None:
+        waiting = self._publisher.waiting_s()
+        return f"no acknowledgement for {waiting:.1f} s" if waiting > 5 else None
+
+    def _lanes_fault(self) -> str | None:
+        faults = [fault for group in self.groups.values() for fault in group.faults()]
+        return "; ".join(faults) or None
+
+    async def _start_clock(self) -> None:
+        self._ticking = asyncio.create_task(self._tick())
+        self._lifecycle.supervise(self._ticking)
+        BUILD_INFO.labels("dispatcher", "0.1.0").set(1)
+
+    async def _stop_clock(self) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+
+    async def _tick(self) -> None:
+        """Once a second: gauges, the status board, and a turn for lanes that no event wakes."""
+        worst, since = 0.0, time.monotonic()
+        while True:
+            due = time.monotonic() + 1.0
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            worst = max(worst, now - due)
+            if now - since >= 10:
+                LOOP_STALL.set(worst)
+                worst, since = 0.0, now
+            self._wake_lanes()
+            for group in self.groups.values():
+                self._board.show(group, time.time_ns() // 1_000_000)
+
+
+def config_hash(carrier: Carrier) -> str:
+    """What dispatchers must agree on before the lane map changes."""
+    return hashlib.sha256(carrier.model_dump_json(exclude={"password"}).encode()).hexdigest()[:16]
+
+
+def _open_log(path: str) -> int | None:
+    if not path:
+        return None
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as fault:
+        raise UnavailableError(
+            f"can't write {path} ({fault.strerror})", "SMPPD_WRITE_LOG must name a writable file"
+        ) from None

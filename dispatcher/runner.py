@@ -1,0 +1,320 @@
+"""The shell of a lane: carries records, answers, acknowledgements and time to `dispatcher.lane`, and what it decides to
+Kafka and to the carrier. One turn after any event; events of one turn of the loop share it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from bus.ports import Publisher, Reader, ReadError, TopicPartition
+from dispatcher.binder import Binder
+from dispatcher.encoding import Encoder
+from dispatcher.lane import Lane
+from dispatcher.ledger import LedgerState
+from dispatcher.outbox import Parcel
+from dispatcher.receipts import ReceiptDesk
+from dispatcher.reservations import CommitPlan
+from dispatcher.slots import Slot, Token
+from dispatcher.takeover import ReaderFactory, read_histories
+from dispatcher.tally import Tally
+from policy.gate import Facts
+from runtime.logs import logger
+from runtime.metrics import DEAD_LETTERS
+from schemas.carriers import Carrier, CarrierBook
+from schemas.classes import CLASS_NAMES
+from schemas.codec import encode
+from schemas.records import DeadLetter
+from schemas.sealing import BlindIndex, Sealer
+from schemas.topics import Topics
+from smpp.client import EsmeConnection
+from smpp.core.esme import Received
+
+log = logger("dispatcher.lane")
+
+READ_MOST = 2000
+LEASE_MARGIN_S = 1.0
+"""How much sooner than the session timeout a silent owner stops writing (rule 12)."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What every lane of the process shares."""
+
+    topics: Topics
+    publisher: Publisher
+    make_reader: ReaderFactory
+    sealer: Sealer
+    index: BlindIndex
+    facts: Facts
+    history_records: int
+    drain_timeout_s: float
+    write_log: int | None = None
+    """File descriptor of SMPPD_WRITE_LOG."""
+
+
+class LaneRunner:
+    """One lane in the hands of this process. `wake_committer`: asks the group's committer to look at this lane."""
+
+    def __init__(
+        self, world: World, book: CarrierBook, carrier: Carrier, number: int, lanes: int, share: int,
+        wake_committer: Callable[[], None], lease_until: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self.number = number
+        self.carrier = carrier
+        self.partitions = range(number, carrier.partitions, lanes)
+        self.token = ""
+        self.lane = Lane(
+            carrier, number, share, Encoder(carrier, world.sealer), world.facts, time.monotonic(), world.history_records
+        )
+        self.binder = Binder(carrier, number, self)
+        self.fault: str | None = None
+        """Why the lane does not work, for people; None when it does."""
+        self.token_committed = asyncio.Event()
+        self._world = world
+        self._desk = ReceiptDesk(
+            carrier, number, self.partitions[0], world.topics, world.publisher, world.sealer, world.index, book
+        )
+        self._outcomes = world.topics.outcomes(carrier.name)
+        self._wheres = {
+            TopicPartition(world.topics.mt(carrier.name, cls), partition): (cls, partition)
+            for cls in range(len(CLASS_NAMES))
+            for partition in self.partitions
+        }
+        self._wake_committer = wake_committer
+        self._lease_until = lease_until
+        self._reader: Reader | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._paused: set[int] = set()
+        self._unacknowledged = 0
+        self._turn_planned = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._taken = False
+        self._closing = False
+        self._closed = False
+        self._loop = asyncio.get_running_loop()
+        self.tally = Tally(carrier.name, number)
+
+    @property
+    def queues(self) -> list[TopicPartition]:
+        """The partitions of `mt` that the lane owns."""
+        return list(self._wheres)
+
+    # ---- taking
+
+    async def take(self, states: dict[TopicPartition, LedgerState]) -> None:
+        """From the committed ledgers to an active lane. The bind comes up meanwhile."""
+        self.binder.start()
+        world = self._world
+        histories = await read_histories(
+            world.make_reader, self._outcomes, list(self.partitions), world.history_records
+        )
+        self.token = os.urandom(9).hex()
+        self.lane.install(self.token, {self._wheres[tp]: (tp, state) for tp, state in states.items()}, histories)
+        self.token_committed.clear()
+        self._wake_committer()
+        await self.token_committed.wait()
+        await self._start_reading(self.lane.reservations.starts())
+        self.lane.active = True
+        self._taken = True
+        self.turn_soon()
+
+    def keeps(self, states: dict[TopicPartition, LedgerState]) -> bool:
+        """Whether every commit still has our token: nobody else had the lane meanwhile (rule 6)."""
+        return self._taken and all(state.token == self.token for state in states.values())
+
+    def resume(self) -> None:
+        """Our take was renewed."""
+        self.lane.resume()
+        self.turn_soon()
+
+    async def _start_reading(self, positions: dict[TopicPartition, int]) -> None:
+        self._reader = self._world.make_reader(f"{self.carrier.name}-{self.number}")
+        await self._reader.start(positions)
+        self._reading = asyncio.create_task(self._read(self._reader))
+
+    async def _read(self, reader: Reader) -> None:
+        while True:
+            try:
+                found = await reader.poll(0.25, READ_MOST)
+            except ReadError as fault:
+                self.fault = f"can't read: {fault}"
+                log.error("lane_not_readable", carrier=self.carrier.name, lane=self.number, fault=str(fault))
+                return
+            now_ms = time.time_ns() // 1_000_000
+            for tp, records in found.items():
+                if records:
+                    self.lane.feed(*self._wheres[TopicPartition(*tp)], records, now_ms)
+            self._regulate(reader)
+            if found:
+                self.turn_soon()
+
+    def _regulate(self, reader: Reader) -> None:
+        """Reads a class on only while its backlog has room: nobody sleeps, partitions pause."""
+        for cls in range(len(CLASS_NAMES)):
+            queues = [tp for tp, where in self._wheres.items() if where[0] == cls]
+            if cls not in self._paused and self.lane.backlog.full(cls):
+                self._paused.add(cls)
+                reader.pause(queues)
+            elif cls in self._paused and self.lane.backlog.low(cls):
+                self._paused.discard(cls)
+                reader.resume(queues)
+
+    # ---- turns
+
+    def turn_soon(self) -> None:
+        """A turn once everything that is ready now has happened."""
+        if not self._turn_planned and not self._closed:
+            self._turn_planned = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turn_planned = False
+        lane, connection = self.lane, self.binder.connection
+        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        if connection is not None and connection.writable:
+            lane.lease_until = self._lease_until()
+            batch = lane.pump(now, now_ms)
+            if batch:
+                connection.submit(batch, now)
+                self._wrote(batch, now_ms)
+        if lane.dead:
+            self._bury(now_ms)
+        for parcel in lane.outbox.take():
+            self._unacknowledged += 1
+            self._world.publisher.publish(
+                self._outcomes, parcel.partition, parcel.entries, partial(self._published, parcel), lasting=True
+            )
+        if self._paused and self._reader is not None:
+            self._regulate(self._reader)
+        self._wake_committer()
+        self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        deadline = self.lane.deadline(now)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None and not self._closed:
+            self._timer = self._loop.call_later(max(0.0005, deadline - now), self.turn_soon)
+
+    def _wrote(self, batch: list[tuple[Token, bytes]], now_ms: int) -> None:
+        self.tally.wrote(batch, now_ms)
+        if self._world.write_log is not None:
+            line = f"{time.time():.6f} {self.carrier.name} {self.number} {len(batch)}\n"
+            os.write(self._world.write_log, line.encode())
+
+    def _published(self, parcel: Parcel, fault: Exception | None) -> None:
+        self._unacknowledged -= 1
+        if fault is None:
+            self.lane.published(parcel)
+            self.turn_soon()
+
+    def _bury(self, now_ms: int) -> None:
+        """Bytes that can't be used go to `dead-letters` before their record is settled."""
+        dead, self.lane.dead = self.lane.dead, []
+        for slot in dead:
+            record = slot.raw
+            cls, partition, offset = slot.place
+            letter = DeadLetter(
+                self._world.topics.mt(self.carrier.name, cls), partition, offset, now_ms, slot.fault,
+                record.key if record else None, (record.value if record else None) or b"",
+            )  # fmt: skip
+            DEAD_LETTERS.labels("mt").inc()
+            self._world.publisher.publish(
+                self._world.topics.dead_letters, 0, [(letter.topic.encode(), encode(letter))],
+                partial(self._buried, slot), lasting=True,
+            )  # fmt: skip
+
+    def _buried(self, slot: Slot, fault: Exception | None) -> None:
+        if fault is None:
+            self.lane.buried(slot, time.time_ns() // 1_000_000)
+            self.turn_soon()
+
+    # ---- dispatcher.binder.BindListener
+
+    def bound(self) -> None:
+        self.lane.bound = True
+        self.turn_soon()
+
+    def unbound(self, tokens: list[Token], _reason: str) -> None:
+        self.lane.bound = False
+        # When we let go ourselves, what is out stays open in the ledger, and whoever owns the lane next lists it.
+        if not self._closing:
+            self.lane.unanswered(tokens, "bind_lost", time.time_ns() // 1_000_000)
+        self.turn_soon()
+
+    def received(self, connection: EsmeConnection[Token], got: Received[Token]) -> None:
+        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        if got.answers:
+            self.lane.answered(got.answers, now, now_ms)
+            self.tally.answered(got.answers)
+        if got.late:
+            self.lane.late(got.late, now, now_ms)
+        if got.unanswered:
+            self.lane.unanswered(got.unanswered, "no_answer", now_ms)
+        if got.deliveries:
+            self._desk.take(connection, got.deliveries, now_ms)
+        self.turn_soon()
+
+    def committed(self, plan: CommitPlan, took_s: float) -> None:
+        """The committer's acknowledgement."""
+        self.lane.commit_s += (took_s - self.lane.commit_s) / 8
+        self.lane.committed(plan)
+        self.token_committed.set()
+        self.turn_soon()
+
+    # ---- letting go
+
+    def suspend(self) -> None:
+        """Stops reserving and writing: the take is over or about to be."""
+        self.lane.active = False
+
+    async def settle(self, budget_s: float) -> None:
+        """Waits until Kafka acknowledged what is on its way, at most `budget_s`."""
+        deadline = time.monotonic() + budget_s
+        while (self._unacknowledged or self.lane.outbox) and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)
+
+    async def drain(self, budget_s: float) -> None:
+        """For an orderly stop: writes nothing new, waits for answers to what is out, and for their outcomes."""
+        self.suspend()
+        deadline = time.monotonic() + budget_s
+        while self.lane.out and self.lane.bound and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        await self.settle(max(0.1, deadline - time.monotonic()))
+
+    def pending(self) -> str:
+        """What a stop is waiting for."""
+        return f"{self.lane.out} answers, {self._unacknowledged} acknowledgements, {self._desk.waiting} receipts"
+
+    async def close(self) -> None:
+        """Stops reading and unbinds. What is open stays open in the ledger."""
+        self.suspend()
+        self._closing = True
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+        if self._reader is not None:
+            await self._reader.stop()
+        await self.binder.stop()
+        self._turn()  # answers that came with the unbind
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.tally.flush(self.lane)
+
+    def lag(self) -> Counter[int]:
+        """Records in Kafka that were not read yet, by class."""
+        behind: Counter[int] = Counter()
+        if self._reader is not None:
+            for tp, count in self._reader.lag().items():
+                behind[self._wheres[tp][0]] += count
+        return behind
