@@ -54,6 +54,14 @@ class Backlog:
         self._turn = (self._turn + 1) % (NOTICE_TURNS + 1)
         return cls, queues[cls].popleft()
 
+    def head(self, cls: int) -> Waiting | None:
+        """The next of one class, left where it is."""
+        queue = self._queues[cls]
+        return queue[0] if queue else None
+
+    def drop_head(self, cls: int) -> None:
+        self._queues[cls].popleft()
+
     def clear(self) -> None:
         for queue in self._queues:
             queue.clear()

@@ -21,7 +21,7 @@ class Encoder:
         self._submit = SubmitEncoder("", carrier.destination.ton, carrier.destination.npi)
         self._source = (carrier.source.ton, carrier.source.npi)
 
-    def __call__(self, message: MtMessage) -> tuple[bytes, ...]:
+    def __call__(self, message: MtMessage, now_ms: int) -> tuple[bytes, ...]:
         try:
             content = self._open(message.id, message.sealed)
         except SealError as fault:

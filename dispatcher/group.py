@@ -83,7 +83,9 @@ class CarrierGroup:
         found = [f"{self.carrier.name}: {fault}" for fault in (self.fault, self._member.fault()) if fault]
         for number, lane in self.lanes.items():
             found += [
-                f"{self.carrier.name}/{number}: {fault}" for fault in (lane.fault, *lane.lane.stuck.values()) if fault
+                f"{self.carrier.name}/{number}: {fault}"
+                for fault in (lane.fault, *lane.lane.memory.stuck.values())
+                if fault
             ]
         return found
 

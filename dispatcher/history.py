@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dispatcher.seen import Key, Place, key_of
-from schemas.records import InDoubt, Outcome, Receipt, SubmitOutcome, Unreadable
+from schemas.records import InDoubt, Outcome, Receipt, Rerouted, SubmitOutcome, Unreadable
 
 
 @dataclass(slots=True)
@@ -27,8 +27,8 @@ class History:
             if isinstance(outcome, Unreadable):
                 self.settled.setdefault(outcome.cls, {})[outcome.offset] = outcome.id
                 continue
-            listed = isinstance(outcome, InDoubt)
-            if listed or isinstance(outcome, SubmitOutcome):
+            # A copy that went to another carrier stands for the message there: a repeat here would be a second one.
+            if isinstance(outcome, SubmitOutcome | InDoubt | Rerouted):
                 key = key_of(outcome.id, outcome.attempt, outcome.hop)
                 if key is not None:
                     self.seen.append((key, Place(outcome.cls, self.partition, outcome.offset)))

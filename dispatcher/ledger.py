@@ -25,11 +25,14 @@ class LedgerError(ValueError):
 
 
 class Divert(NamedTuple):
-    """Records from `low` up to `end` go to the carrier `to`; they are never written here again (rule 13)."""
+    """Everything that is not settled goes to other carriers; nothing is written here until this is taken back (rule 13).
 
-    low: int
-    end: int
-    to: str
+    Records from `mid` on were never written here, so one that is open after a crash is only copied again; an open one below
+    `mid` may have been. `avoid`: the carrier or carriers (joined by "+") that copies must not go to.
+    """
+
+    mid: int
+    avoid: str
 
 
 class LedgerState(NamedTuple):
@@ -51,7 +54,7 @@ def encode(state: LedgerState) -> Commit:
     """The commit that holds a ledger. Raises LedgerError when it outgrows the metadata limit."""
     fields = [VERSION, state.token, str(state.high), _pack(state.low, state.open)]
     if state.divert is not None:
-        fields.append(f"{state.divert.low}:{state.divert.end}:{state.divert.to}")
+        fields.append(f"{state.divert.mid}:{state.divert.avoid}")
     metadata = " ".join(fields)
     if len(metadata) > MOST_METADATA:
         raise LedgerError(f"a ledger of {len(state.open)} open records needs {len(metadata)} bytes: lower the exposure")
@@ -76,8 +79,8 @@ def decode(commit: Commit) -> LedgerState:
 
 
 def _divert(text: str) -> Divert:
-    low, end, to = text.split(":")
-    return Divert(int(low), int(end), to)
+    mid, avoid = text.split(":")
+    return Divert(int(mid), avoid)
 
 
 def _pack(low: int, offsets: Iterable[int]) -> str:

@@ -6,7 +6,9 @@ from collections import Counter
 from typing import Literal, NamedTuple
 
 from bus.ports import Entry
+from dispatcher.diversion import Copy
 from dispatcher.slots import Slot
+from policy.retry import Retry
 from schemas.codec import encode
 from schemas.records import (
     Blocked,
@@ -19,6 +21,7 @@ from schemas.records import (
     InDoubtReason,
     MtMessage,
     Outcome,
+    Rerouted,
     SubmitOutcome,
     Unreadable,
 )
@@ -63,15 +66,16 @@ class Outbox:
         parcel.entries.append((key, encode(record)))
         parcel.slots.append((slot, effect))
 
-    def submitted(self, slot: Slot, message: MtMessage, now_ms: int, effect: Effect = "settle") -> None:
-        """The carrier's answers to all segments."""
+    def submitted(self, slot: Slot, message: MtMessage, now_ms: int, retry: Retry | None = None) -> None:
+        """The carrier's answers to all segments, and whether the scheduler is to try again."""
         cls, _, offset = slot.place
         self._add(
             slot,
-            effect,
+            "settle",
             SubmitOutcome(
                 message.id, cls, offset, now_ms, self._lane, message.attempt, message.hop, slot.submitted_ms,
                 slot.code, slot.status, tuple([part or "" for part in slot.ids]), None, check_of(slot.index), slot.doubted,
+                retry.at_ms if retry else 0, retry.elsewhere if retry else False,
             ),
             message.id,
         )  # fmt: skip
@@ -129,6 +133,11 @@ class Outbox:
         cls, _, offset = slot.place
         head = (message.id, cls, offset, now_ms, self._lane, message.attempt, message.hop)
         self._add(slot, "settle", Deferred(*head, until_ms, code), message.id)
+
+    def rerouted(self, slot: Slot, message: MtMessage, copy: Copy, now_ms: int) -> None:
+        cls, _, offset = slot.place
+        head = (message.id, cls, offset, now_ms, self._lane, message.attempt, message.hop)
+        self._add(slot, "settle", Rerouted(*head, copy.to, copy.price_micros, copy.segments), message.id)
 
     def unreadable(self, slot: Slot, reason: str, now_ms: int) -> None:
         cls, _, offset = slot.place

@@ -15,6 +15,9 @@ from schemas.classes import OTP
 SETTLE_COMMIT_S: Final = 0.1
 """Settled records reach the ledger this soon when nothing else needs a commit."""
 
+DIVERTED_BUDGET: Final = 1000
+"""Records that may be open while diverted: none of them is written here, so they are not exposed."""
+
 Where = tuple[int, int]
 """Class and partition: a queue of the lane."""
 
@@ -25,6 +28,8 @@ class CommitPlan(NamedTuple):
     commits: dict[TopicPartition, Commit]
     highs: list[tuple[QueueLedger, int]]
     slots: list[Slot]
+    diverted: str
+    """What the commit says of a diversion."""
 
 
 class Reservations:
@@ -32,9 +37,12 @@ class Reservations:
 
     def __init__(self, exposure: int) -> None:
         self.token = ledgers.NO_TOKEN
+        self.diverted = ""
         self.open = 0
         self.doubts_left = 0
         """Offsets in doubt since the take whose records were not read yet."""
+        self.covered_left = 0
+        """Offsets that were diverted at the take, whose records were not read yet."""
         self.waiting: list[Slot] = []
         """Reserved, and not in a commit that is acknowledged or under way."""
         self._exposure = exposure
@@ -42,19 +50,24 @@ class Reservations:
         self._open_bulk = 0
         self._queues: dict[Where, tuple[TopicPartition, QueueLedger]] = {}
         self._doubtful: dict[Where, set[int]] = {}
+        self._covered: dict[Where, set[int]] = {}
         self._plan_out = False
         self._settled_at: float | None = None
 
     def install(self, token: str, states: Mapping[Where, tuple[TopicPartition, LedgerState]]) -> None:
-        """Ledgers as committed; the next plan writes our token into all of them. Whatever is open is doubtful."""
+        """Ledgers as committed; the next plan writes our token into all of them. Whatever is open is doubtful, save what
+        a diversion covers and was never written here."""
         self.token = token
         for where, (tp, state) in states.items():
             ledger = QueueLedger(state)
             ledger.dirty = True
+            mid = state.divert.mid if state.divert is not None else state.high
+            self._covered[where] = {offset for offset in ledger.open if offset >= mid}
+            self.covered_left += len(self._covered[where])
             self._queues[where] = (tp, ledger)
-            self._doubtful[where] = set(ledger.open)
+            self._doubtful[where] = set(ledger.open) - self._covered[where]
             self.open += len(ledger.open)
-            self.doubts_left += len(ledger.open)
+            self.doubts_left += len(self._doubtful[where])
             self._open_bulk += len(ledger.open) if where[0] != OTP else 0
 
     def renew(self) -> None:
@@ -70,6 +83,14 @@ class Reservations:
         """Offsets of one queue in doubt since the take; see `listed`."""
         return self._doubtful[where]
 
+    def covered(self, where: Where) -> set[int]:
+        """Offsets of one queue that were open and diverted when the lane was taken: to be copied again."""
+        return self._covered[where]
+
+    def read_covered(self, where: Where, offset: int) -> None:
+        self._covered[where].discard(offset)
+        self.covered_left -= 1
+
     def listed(self, where: Where, offset: int) -> None:
         """The record of a doubtful offset was read, or is known to be gone."""
         self._doubtful[where].discard(offset)
@@ -82,18 +103,34 @@ class Reservations:
         """Where reading begins after `install`: each queue's low."""
         return {tp: ledger.state(self.token).low for tp, ledger in self._queues.values()}
 
+    def divert(self, avoid: str) -> None:
+        """The next plan says in every ledger that its records go elsewhere, or ("") that they don't any more."""
+        for _, ledger in self._queues.values():
+            # What is at or above the acknowledged high was never written, nor will be.
+            ledger.divert = ledgers.Divert(ledger.high, avoid) if avoid else None
+            ledger.dirty = True
+        self.diverted = avoid
+
     def room(self, bulk: bool) -> bool:
         """Whether one more record may be open (rule 3)."""
+        if self.diverted:
+            return self.open < DIVERTED_BUDGET
         if bulk and self._open_bulk >= self._exposure - self._kept:
             return False
         return self.open < self._exposure
 
     def reserve(self, slot: Slot) -> None:
+        """Opens a record. It may be written, or copied, when a plan with it is acknowledged."""
         cls, partition, offset = slot.place
         self._queues[cls, partition][1].reserve(offset, slot)
         self.open += 1
         self._open_bulk += cls != OTP
         self.waiting.append(slot)
+
+    def reserve_dropped(self, slot: Slot) -> None:
+        """Opens a record that is not going to be written at all: nothing waits for its commit."""
+        self.reserve(slot)
+        self.waiting.pop()
 
     def settle(self, place: Place) -> None:
         """Kafka acknowledged a record's outcome (rule 2)."""
@@ -117,7 +154,7 @@ class Reservations:
                 return None
         self._settled_at = None
         self._plan_out = True
-        plan = CommitPlan({}, [], self.waiting)
+        plan = CommitPlan({}, [], self.waiting, self.diverted)
         self.waiting = []
         for tp, ledger in dirty:
             ledger.dirty = False

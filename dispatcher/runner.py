@@ -15,11 +15,13 @@ from functools import partial
 
 from bus.ports import Publisher, Reader, ReadError, TopicPartition
 from dispatcher.binder import Binder
+from dispatcher.diversion import Copy
 from dispatcher.encoding import Encoder
 from dispatcher.lane import Lane
 from dispatcher.ledger import LedgerState
 from dispatcher.outbox import Parcel
 from dispatcher.receipts import ReceiptDesk
+from dispatcher.rerouting import Rerouter
 from dispatcher.reservations import CommitPlan
 from dispatcher.slots import Slot, Token
 from dispatcher.takeover import ReaderFactory, read_histories
@@ -71,8 +73,9 @@ class LaneRunner:
         self.partitions = range(number, carrier.partitions, lanes)
         self.token = ""
         self.lane = Lane(
-            carrier, number, share, Encoder(carrier, world.sealer), world.facts, time.monotonic(), world.history_records
-        )
+            carrier, number, share, Encoder(carrier, world.sealer), Rerouter(carrier, book, world.topics, world.sealer),
+            world.facts, time.monotonic(), world.history_records,
+        )  # fmt: skip
         self.binder = Binder(carrier, number, self)
         self.fault: str | None = None
         """Why the lane does not work, for people; None when it does."""
@@ -184,6 +187,8 @@ class LaneRunner:
             if batch:
                 connection.submit(batch, now)
                 self._wrote(batch, now_ms)
+        if lane.diversion.blocks:
+            self._redirect(now_ms)
         if lane.dead:
             self._bury(now_ms)
         for parcel in lane.outbox.take():
@@ -214,6 +219,18 @@ class LaneRunner:
         self._unacknowledged -= 1
         if fault is None:
             self.lane.published(parcel)
+            self.turn_soon()
+
+    def _redirect(self, now_ms: int) -> None:
+        """Copies to other carriers' topics, each settled here when Kafka has it."""
+        for slot, copy in self.lane.diversion.redirect(now_ms):
+            self._world.publisher.publish(
+                copy.topic, copy.partition, [(copy.key, copy.value)], partial(self._copied, slot, copy), lasting=True
+            )
+
+    def _copied(self, slot: Slot, copy: Copy, fault: Exception | None) -> None:
+        if fault is None:
+            self.lane.diversion.copied(slot, copy, time.time_ns() // 1_000_000)
             self.turn_soon()
 
     def _bury(self, now_ms: int) -> None:

@@ -39,6 +39,7 @@ class Slot:
     """A message from its reservation until Kafka has its outcome."""
 
     __slots__ = (
+        "away",
         "bodies",
         "code",
         "doubted",
@@ -51,6 +52,7 @@ class Slot:
         "pending",
         "place",
         "raw",
+        "retried",
         "started",
         "state",
         "status",
@@ -73,6 +75,10 @@ class Slot:
         self.code = ""
         self.status = 0
         self.doubted = False
+        self.retried = False
+        """A temporary refusal was tried again at once; the next one goes to the scheduler."""
+        self.away = False
+        """Copied to another carrier."""
         self.started = False
         """Some segment was accepted: the gate has no more say, a torso helps nobody."""
         self.raw: StoredRecord | None = None

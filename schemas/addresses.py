@@ -14,6 +14,7 @@ from schemas.calling_codes import NATIONAL_LENGTHS
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}\Z").match
 _CODES: Final = {str(code): lengths for code, lengths in NATIONAL_LENGTHS.items()}
 MAX_TYPED: Final = 40
+MAX_DIGITS: Final = 15  # ITU-T E.164 §6; some numbering plans list longer ones, which no network routes
 
 TON_UNKNOWN: Final = 0
 TON_INTERNATIONAL: Final = 1
@@ -43,21 +44,26 @@ def normalize_destination(typed: str) -> str:
 
     Raises AddressError. National forms are refused: without a country they name no one.
     """
-    if _E164(typed) is None:
-        return _parse(typed)
-    digits = typed[1:]
+    digits = typed[1:] if _E164(typed) and not _has_zero(typed[1:]) else _parse(typed)
     lengths = _CODES.get(digits[:2]) or _CODES.get(digits[:3]) or _CODES.get(digits[:1])
     if lengths is None:
         raise AddressError("no country has this calling code")
     national = len(digits) - _code_length(digits)
-    if lengths[0] <= national <= lengths[1]:
+    if lengths[0] <= national <= lengths[1] and len(digits) <= MAX_DIGITS:
         return digits
+    if len(digits) > MAX_DIGITS:
+        raise AddressError(f"an international number has at most {MAX_DIGITS} digits")
     raise AddressError(f"too {'short' if national < lengths[0] else 'long'} for its country")
 
 
 def _code_length(digits: str) -> int:
     # Calling codes are prefix-free: at most one of the three exists.
     return 2 if digits[:2] in _CODES else 3 if digits[:3] in _CODES else 1
+
+
+def _has_zero(digits: str) -> bool:
+    # In Italy it belongs to the number, in Germany it is dialled inside the country only (`+49 0170…`): who knows, decides.
+    return digits[_code_length(digits)] == "0"
 
 
 def _parse(typed: str) -> str:
@@ -74,6 +80,7 @@ def _parse(typed: str) -> str:
         number = phonenumbers.parse(text, None)
     except phonenumbers.NumberParseException as fault:
         raise AddressError(f"not a phone number: {fault}") from None
+    # Possible within an area only, without its code, is not enough: hence the lengths of the caller too.
     if not phonenumbers.is_possible_number(number):
         raise AddressError("no number of its country has this length")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]

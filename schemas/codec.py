@@ -22,8 +22,14 @@ from schemas.records import (
     ReferenceRecord,
 )
 
+MOST_TAG: Final = 1023
+"""No release numbers a record above this: a larger number, or one below 1, is garbage, and garbage must not stop a reader
+to wait for a release that will never come."""
+
 encode: Final[Callable[[Any], bytes]] = msgspec.msgpack.Encoder().encode
 
+# TypeError: a map as a key of a map; RecursionError: nested deeper than the stack. Both are only ever garbage.
+_FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError)
 _ANY: Final = msgspec.msgpack.Decoder()
 _MT: Final = msgspec.msgpack.Decoder(MtMessage).decode
 _OUTCOME: Final[Callable[[bytes], Outcome]] = msgspec.msgpack.Decoder(Outcome).decode
@@ -50,7 +56,7 @@ def decode_mt(value: bytes) -> MtMessage:
     """Raises NewerRecord, UnreadableRecord."""
     try:
         return _MT(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+    except _FAULTS as fault:
         _explain(value, fault)
 
 
@@ -58,7 +64,7 @@ def decode_outcome(value: bytes) -> Outcome:
     """Raises NewerRecord, UnreadableRecord."""
     try:
         return _OUTCOME(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+    except _FAULTS as fault:
         _explain(value, fault)
 
 
@@ -66,7 +72,7 @@ def decode_intake(value: bytes) -> IntakeRecord:
     """Raises NewerRecord, UnreadableRecord."""
     try:
         return _INTAKE(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+    except _FAULTS as fault:
         _explain(value, fault)
 
 
@@ -74,7 +80,7 @@ def decode_mo(value: bytes) -> MoMessage:
     """Raises NewerRecord, UnreadableRecord."""
     try:
         return _MO(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+    except _FAULTS as fault:
         _explain(value, fault)
 
 
@@ -82,7 +88,7 @@ def decode_reference(value: bytes) -> ReferenceRecord:
     """Raises NewerRecord, UnreadableRecord."""
     try:
         return _REFERENCE(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+    except _FAULTS as fault:
         _explain(value, fault)
 
 
@@ -90,7 +96,7 @@ def decode_status(value: bytes) -> LaneStatus:
     """Raises NewerRecord, UnreadableRecord."""
     try:
         return _STATUS(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+    except _FAULTS as fault:
         _explain(value, fault)
 
 
@@ -98,15 +104,17 @@ def decode_dead_letter(value: bytes) -> DeadLetter:
     """Raises NewerRecord, UnreadableRecord."""
     try:
         return _DEAD(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+    except _FAULTS as fault:
         _explain(value, fault)
 
 
 def _explain(value: bytes, fault: Exception) -> NoReturn:
     try:
         generic = _ANY.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _FAULTS:
         raise UnreadableRecord(f"not msgpack: {fault}") from None
-    if isinstance(generic, list) and generic and type(generic[0]) is int and generic[0] not in KNOWN_TAGS:
-        raise NewerRecord(f"record kind {generic[0]} is not known to this release: deploy the newer one")
+    if isinstance(generic, list) and generic and type(generic[0]) is int:
+        tag = generic[0]
+        if 0 < tag <= MOST_TAG and tag not in KNOWN_TAGS:
+            raise NewerRecord(f"record kind {tag} is not known to this release: deploy the newer one")
     raise UnreadableRecord(str(fault)) from None

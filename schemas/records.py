@@ -96,6 +96,10 @@ class SubmitOutcome(Record, frozen=True, tag=16):
     check: int = 0
     """schemas.sealing.check_of the destination's index."""
     possible_duplicate: bool = False
+    retry_at_ms: int = 0
+    """When the scheduler is to send it again, as attempt + 1; 0: never."""
+    retry_elsewhere: bool = False
+    """The next attempt should try another carrier of the route, if it has one."""
 
 
 class Receipt(Record, frozen=True, tag=17):
@@ -254,9 +258,6 @@ class BatchAccepted(Record, frozen=True, tag=33):
     complete: bool = True
 
 
-IntakeRecord = Scheduled | Blocked | BatchAccepted
-
-
 class MoMessage(Record, frozen=True, tag=40):
     """A message from a handset."""
 
@@ -335,6 +336,27 @@ class Cancellation(Record, frozen=True, tag=52):
     account: str
 
 
+class Resolved(Record, frozen=True, tag=34):
+    """In `intake`: what is to become of a message in doubt, by an operator or by what the scheduler learned."""
+
+    act: Act
+    id: bytes
+    account: str
+    action: Literal["resend", "drop", "sent"]
+
+
+class Rescheduled(Record, frozen=True, tag=35):
+    """In `intake`: a scheduled message gets another time."""
+
+    act: Act
+    id: bytes
+    account: str
+    not_before_ms: int
+
+
+IntakeRecord = Scheduled | Blocked | BatchAccepted | Resolved | Rescheduled | Expired | Canceled
+"""`Expired` and `Canceled` stand here for messages that were not in a lane; their `offset` is -1."""
+
 ReferenceRecord = ApiKey | Account | CarrierSwitch | BatchSwitch | Cancellation
 
 
@@ -363,4 +385,4 @@ class DeadLetter(Record, frozen=True, tag=60):
     value: bytes
 
 
-KNOWN_TAGS: Final = frozenset({1, *range(16, 26), 32, 33, 40, *range(48, 53), 56, 60})
+KNOWN_TAGS: Final = frozenset({1, *range(16, 26), *range(32, 36), 40, *range(48, 53), 56, 60})

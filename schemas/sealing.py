@@ -38,8 +38,9 @@ def parse_keys(text: str) -> dict[int, bytes]:
     keys: dict[int, bytes] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         number, _, encoded = item.partition(":")
-        if not number.isdigit() or not 1 <= int(number) <= 255:
-            raise ValueError(f"seal key id {number!r} must be a number from 1 to 255")
+        if not number.isdecimal() or not 1 <= int(number) <= 255:
+            # Not shown: without its id, it may be the key itself.
+            raise ValueError("a seal key is written id:base64, its id a number from 1 to 255")
         try:
             key = base64.b64decode(encoded, validate=True)
         except ValueError:
@@ -140,8 +141,10 @@ def check_of(index: bytes) -> int:
 
 
 def masked(number: str) -> str:
-    """A number as logs may show it: `+861380****000`."""
+    """A number as logs may show it: `+861380****000`. At least four digits are hidden, all of a number below 8."""
     digits = number.lstrip("+")
     if len(digits) < 8:
         return "****"
-    return f"+{digits[:6]}****{digits[-3:]}" if len(digits) >= 11 else f"+{digits[:2]}****{digits[-2:]}"
+    if len(digits) < 11:
+        return f"+{digits[:2]}****{digits[-2:]}"
+    return f"+{digits[: min(6, len(digits) - 7)]}****{digits[-3:]}"

@@ -53,9 +53,36 @@ SCENARIOS: dict[str, tuple[list[tuple[int, int, int | None, int]], Faults, dict[
         Faults(bind_drops=2, throttles=1),
         {"window": 4, "exposure": 2},
     ),
+    "diverted": (
+        [(OTP, 0, None, 1), (NOTICE, 0, None, 2), (MARKETING, 0, None, 1)] * 2,
+        Faults(diversions=1, crashes=1),
+        {},
+    ),
+    "diverted, home, and again": (
+        [(OTP, 0, None, 1), (NOTICE, 0, None, 1)] * 3,
+        Faults(diversions=2, bind_drops=1, crashes=2),
+        {"exposure": 3, "window": 3},
+    ),
+    "diverted under zombies": ([(OTP, 0, None, 1)] * 4, Faults(diversions=2, moves=2, returns=1), {}),
+    "diverted, held": ([(MARKETING, 0, None, 1)] * 4, Faults(diversions=1, crashes=1, timeouts=1), {"policy": "hold"}),
+    "diverted with nowhere to go": (
+        [(OTP, 0, None, 1), (NOTICE, 0, None, 1)] * 3,
+        Faults(diversions=2, crashes=2),
+        {"reroutes": False},
+    ),
     "everything at once": (
         [(OTP, 0, 1, 1), (NOTICE, 1, None, 2), (OTP, 0, 1, 1), (MARKETING, 0, None, 1), (OTP, 1, None, 1)],
-        Faults(crashes=1, moves=1, returns=1, throttles=1, timeouts=1, losses=1, unknown_commits=1, bind_drops=1),
+        Faults(
+            crashes=1,
+            moves=1,
+            returns=1,
+            throttles=1,
+            timeouts=1,
+            losses=1,
+            unknown_commits=1,
+            bind_drops=1,
+            diversions=1,
+        ),
         {"window": 3, "exposure": 3},
     ),
 }

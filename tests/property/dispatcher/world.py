@@ -15,26 +15,31 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from bus.memory import MemoryRecord
 from bus.ports import Commit, TopicPartition
+from dispatcher.diversion import Copy, Diversion
 from dispatcher.history import History
 from dispatcher.lane import Lane
 from dispatcher.ledger import decode, empty_commit
 from dispatcher.outbox import Parcel
 from dispatcher.reservations import CommitPlan
-from dispatcher.slots import Token
+from dispatcher.slots import Slot, Token
 from policy.gate import Facts
 from schemas import ids
 from schemas.carriers import Carrier, InDoubtPolicies
-from schemas.codec import decode_outcome, encode
+from schemas.codec import decode_mt, decode_outcome, encode
 from schemas.records import (
     Blocked,
     Canceled,
+    Deferred,
     Duplicate,
     Expired,
     InDoubt,
     MtMessage,
     Outcome,
+    Rerouted,
     SubmitOutcome,
     Unreadable,
 )
@@ -74,6 +79,7 @@ class Faults:
     losses: int = 0
     unknown_commits: int = 0
     bind_drops: int = 0
+    diversions: int = 0
 
 
 @dataclass
@@ -99,6 +105,7 @@ class Process:
     flights: list[Flight] = field(default_factory=list)
     late: list[Flight] = field(default_factory=list)
     produces: list[Parcel] = field(default_factory=list)
+    copies: list[tuple[Slot, Copy]] = field(default_factory=list)
     acked_high: dict[Where, int] = field(default_factory=dict)
 
 
@@ -107,6 +114,7 @@ class World:
 
     lane_class: type[Lane] = Lane
     history_class: type[History] = History
+    diversion_class: type[Diversion] = Diversion
     unknown_ends_take = True
 
     def __init__(
@@ -117,7 +125,10 @@ class World:
         window: int = 2,
         exposure: int = 2,
         policy: str = "resend",
+        reroutes: bool = True,
     ) -> None:
+        self.reroutes = reroutes
+        self.seen_by_beta: set[tuple[bytes, int]] = set()
         policies = InDoubtPolicies(otp="resend", notice=policy, marketing=policy)  # type: ignore[arg-type]
         self.carrier = Carrier(
             name="alpha",
@@ -152,11 +163,19 @@ class World:
 
     def _process(self) -> Process:
         name = len(self.processes) if hasattr(self, "processes") else 0
-        lane = self.lane_class(self.carrier, 0, 10_000, self._encode, Facts(), self.now - 10)
+        lane = self.lane_class(self.carrier, 0, 10_000, self._encode, self._reroute, Facts(), self.now - 10)
+        if self.diversion_class is not Diversion:
+            lane.diversion = self.diversion_class(lane, self._reroute)
         lane.lease_until = 1e12
         return Process(name, self.generation, lane)
 
-    def _encode(self, item: MtMessage) -> tuple[bytes, ...]:
+    def _reroute(self, item: MtMessage, index: bytes, avoid: str, doubted: bool) -> Copy | None:
+        if not self.reroutes:
+            return None
+        copy = msgspec.structs.replace(item, carrier="beta", hop=item.hop + 1)
+        return Copy("mt.beta", 0, index, encode(copy), "beta", 0, 1)
+
+    def _encode(self, item: MtMessage, now_ms: int) -> tuple[bytes, ...]:
         return tuple(b"body%d" % part for part in range(self.segments[item.id]))
 
     @property
@@ -187,11 +206,15 @@ class World:
         return found
 
     def _landings(self, process: Process) -> list[tuple[str, Callable[[], None]]]:
-        if not process.produces:
-            return []
-        found = [(f"p{process.name}: a produce lands", lambda: self._land(process))]
-        if not process.alive:
-            found.append((f"p{process.name}: its produces are lost", process.produces.clear))
+        found: list[tuple[str, Callable[[], None]]] = []
+        if process.produces:
+            found.append((f"p{process.name}: a produce lands", lambda: self._land(process)))
+            if not process.alive:
+                found.append((f"p{process.name}: its produces are lost", process.produces.clear))
+        if process.copies:
+            found.append((f"p{process.name}: a copy lands", lambda: self._land_copy(process)))
+            if not process.alive:
+                found.append((f"p{process.name}: its copies are lost", process.copies.clear))
         return found
 
     def _life(self, process: Process) -> list[tuple[str, Callable[[], None]]]:
@@ -211,9 +234,16 @@ class World:
         for where, position in process.positions.items():
             if position < len(self.queues[where]) and lane.reservations.token != "-":
                 found.append((f"{name}: reads {where}", lambda where=where: self._feed(process, where)))  # type: ignore[misc]
+        if lane.active and self.faults.diversions and not lane.diversion.avoid and not lane.finishing:
+            found.append((f"{name}: diverts", lambda: self._divert(process)))
+        if lane.active and lane.diversion.avoid:
+            if not lane.diversion._ending:
+                found.append((f"{name}: comes home", lane.diversion.end))
+            found.append((f"{name}: copies", lambda: process.copies.extend(lane.diversion.redirect(NOW_MS))))
         if lane.active and not lane.bound:
             found.append((f"{name}: binds", lambda: self._bind(process)))
-        if lane.active and lane.bound and lane._told and lane._something_to_write():
+        bulk = lane._out_bulk < self.carrier.window - lane._kept_window
+        if lane.may_write and lane.out < self.carrier.window and lane.queue.waits(bulk):
             found.append((f"{name}: writes", lambda: self._pump(process)))
         if lane.outbox:
             found.append(
@@ -251,6 +281,7 @@ class World:
             offset not in _settled(self.outcomes, where, self.ids)
             for where, (_, state) in states.items()
             for offset in state.open
+            if state.divert is None or offset < state.divert.mid
         )
         self.worst_doubt = max(self.worst_doubt, doubt)
 
@@ -360,6 +391,26 @@ class World:
         process.late.remove(flight)
         process.lane.late([Answer(flight.token, flight.status, "late")], self.now, NOW_MS)
 
+    def _divert(self, process: Process) -> None:
+        """The bind is gone for long, or (with the bind up and nothing out) an operator drains the carrier."""
+        self.faults.diversions -= 1
+        if process.flights:
+            process.lane.bound = False
+            flights, process.flights, process.late = process.flights, [], []
+            process.lane.unanswered([flight.token for flight in flights], "bind_lost", NOW_MS)
+        process.lane.diversion.begin("alpha")
+
+    def _land_copy(self, process: Process) -> None:
+        """The other carrier's lane is ideal: it sends each (message, hop) once."""
+        slot, copy = process.copies.pop(0)
+        item = decode_mt(copy.value)
+        if (item.id, item.hop) not in self.seen_by_beta:
+            self.seen_by_beta.add((item.id, item.hop))
+            for part in range(self.segments[item.id]):
+                self.submits[item.id, part] += 1
+        if process.alive:
+            process.lane.diversion.copied(slot, copy, NOW_MS)
+
     def _drop_bind(self, process: Process) -> None:
         self.faults.bind_drops -= 1
         process.lane.bound = False
@@ -409,7 +460,7 @@ class World:
                 break
             self.now += 0.15
             label, step = options[choose([label for label, _ in options])]
-            if "looks for a commit" in label:
+            if _OFTEN.search(label):
                 step()
                 continue
             self.steps.append(label)
@@ -439,19 +490,20 @@ class World:
             outcome.id
             for log in self.outcomes.values()
             for outcome in log
-            if isinstance(outcome, SubmitOutcome) or (isinstance(outcome, InDoubt) and outcome.action != "resending")
+            if isinstance(outcome, SubmitOutcome | Rerouted | Deferred)
+            or (isinstance(outcome, InDoubt) and outcome.action != "resending")
         }
+        away = {outcome.id for log in self.outcomes.values() for outcome in log if isinstance(outcome, Rerouted)}
+        arrived = {identity for identity, _ in self.submits}
         for where, queue in self.queues.items():
             for record in queue:
                 if record.offset not in done[where]:
                     raise Broken(f"I1 {where}/{record.offset} has no outcome")
-                if _id(record) not in told:
+                if _id(record) not in told or (_id(record) in away and _id(record) not in arrived):
                     raise Broken(f"I1 the message of {where}/{record.offset} was only ever dropped")
 
 
 def _id(record: MemoryRecord) -> bytes:
-    from schemas.codec import decode_mt
-
     return decode_mt(record.value or b"").id
 
 
@@ -460,9 +512,9 @@ def _settled(outcomes: dict[int, list[Any]], where: Where, known: dict[tuple[int
     cls, partition = where
     found = set()
     for outcome in outcomes[partition]:
-        settles = isinstance(outcome, SubmitOutcome | Duplicate | Expired | Canceled | Blocked | Unreadable) or (
-            isinstance(outcome, InDoubt) and outcome.action != "resending"
-        )
+        settles = isinstance(
+            outcome, SubmitOutcome | Rerouted | Deferred | Duplicate | Expired | Canceled | Blocked | Unreadable
+        ) or (isinstance(outcome, InDoubt) and outcome.action != "resending")
         if settles and outcome.cls == cls and known.get((cls, partition, outcome.offset)) == outcome.id:
             found.add(outcome.offset)
     return found
@@ -477,12 +529,14 @@ def swarm(seed: int) -> Choose:
     def choose(labels: list[str]) -> int:
         kinds = [_DIGITS.sub("", label) for label in labels]
         for kind in kinds:
-            weights.setdefault(kind, 0.5 if "looks" in kind else rng.choice((0.03, 0.2, 1.0, 3.0)))
+            weights.setdefault(kind, 0.5 if _OFTEN.search(kind) else rng.choice((0.03, 0.2, 1.0, 3.0)))
         return rng.choices(range(len(labels)), [weights[kind] for kind in kinds])[0]
 
     return choose
 
 
+_OFTEN = re.compile("looks for a commit|: copies$")
+"""Looking for something to do, often in vain: not counted as a step."""
 _DIGITS = re.compile(r"[0-9]+")
-_IDLE = re.compile("looks for a commit|crash|moves the lane|goes back|the bind drops")
+_IDLE = re.compile("looks for a commit|crash|moves the lane|goes back|the bind drops|diverts$|: copies$")
 """What can go on for ever, and what nothing obliges to happen."""

@@ -1,0 +1,60 @@
+"""Making a message over to the next carrier of its route: unseal, route, measure, price anew (DESIGN §4, §5 rule 13)."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from dispatcher.diversion import Copy
+from policy.routing import Router
+from schemas import ids
+from schemas.carriers import Carrier, CarrierBook
+from schemas.codec import encode
+from schemas.records import MtMessage
+from schemas.sealing import Sealer, SealError, partition_of
+from schemas.topics import Topics
+from smpp.text.segments import Form, TooLong, Unencodable, measure
+
+
+class Rerouter:
+    """Callable as dispatcher.diversion.Reroute, for messages of one carrier."""
+
+    def __init__(self, carrier: Carrier, book: CarrierBook, topics: Topics, sealer: Sealer) -> None:
+        self._carrier = carrier
+        self._book = book
+        self._router = Router(book)
+        self._topics = topics
+        self._sealer = sealer
+
+    def __call__(self, message: MtMessage, index: bytes, avoid: str, possible_duplicate: bool) -> Copy | None:
+        try:
+            content = self._sealer.open(message.id, message.sealed)
+        except SealError:
+            return None  # its own lane tells of it when it writes again
+        choice = self._router.route(content.destination, message.cls, ids.identity(message.id), message.test)
+        if choice is None:
+            return None
+        ruled_out = {self._carrier.name, *message.tried, *avoid.split("+")}
+        for name in (choice.carrier.name, *choice.fallback):
+            if name not in ruled_out:
+                return self._copy(message, index, content.text, self._book.carriers[name], possible_duplicate)
+        return None
+
+    def _copy(self, message: MtMessage, index: bytes, text: str, to: Carrier, possible_duplicate: bool) -> Copy | None:
+        try:
+            alphabet, segments = measure(text, message.mode, Form(to.default_alphabet, to.long_message))
+        except (Unencodable, TooLong):
+            return None
+        price = to.price_micros * segments
+        copy = replace(
+            message,
+            carrier=to.name,
+            hop=message.hop + 1,
+            tried=(*message.tried, self._carrier.name),
+            segments=segments,
+            alphabet=alphabet,
+            price_micros=price,
+            currency=to.currency,
+            possible_duplicate=message.possible_duplicate or possible_duplicate,
+        )
+        topic = self._topics.mt(to.name, message.cls)
+        return Copy(topic, partition_of(index, to.partitions), index, encode(copy), to.name, price, segments)
