@@ -13,7 +13,21 @@ from cli.command import Context
 from runtime.errors import OperatorError
 
 # Command → its module in this folder. Only the module of the command that is run gets imported.
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "api": ("api", "take messages by HTTP, answer what became of them"),
+    "dispatcher": ("dispatcher", "own lanes: submit over SMPP, publish outcomes and receipts"),
+    "recorder": ("recorder", "project Kafka into Postgres: messages, receipts, doubts, the audit log"),
+    "migrate": ("migrate", "bring the database's schema up to this release"),
+    "keys": ("keys", "make, list and revoke API keys; generate sealing keys"),
+    "topics": ("topics", "create the Kafka topics and the empty ledgers"),
+    "simulator": ("simulator", "an SMSC with the faults of a real one"),
+    "carriers": ("carriers", "check carriers.toml, list binds, probe a carrier"),
+    "messages": ("messages", "what became of messages, straight from Postgres"),
+    "in-doubt": ("in_doubt", "list messages that may or may not have been sent"),
+    "dead-letters": ("dead_letters", "records that could not be read"),
+    "top": ("top", "carriers, lanes, rates and queues, live in the terminal"),
+    "doctor": ("doctor", "say what is wrong with the installation, and how to mend it"),
+}
 
 DESCRIPTION = "SMS over HTTP in, Kafka in the middle, SMPP out."
 EPILOG = "Settings are SMPPD_… variables (or --env-file); `smpp-dispatch COMMAND --help` tells more of one command."
@@ -42,9 +56,10 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    own.add_argument("--env-file", metavar="FILE", default=known.env_file, help="read SMPPD_… lines from FILE")
     module.arguments(own)
     args = own.parse_args(rest)
-    context = Context(os.environ if environ is None else environ, known.env_file)
+    context = Context(os.environ if environ is None else environ, args.env_file)
     try:
         return int(module.run(args, context))
     except OperatorError as fault:

@@ -20,14 +20,18 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._notes: dict[str, Check] = {}
 
     def add(self, name: str, check: Check) -> None:
         self._checks[name] = check
 
+    def note(self, name: str, check: Check) -> None:
+        """Something that /readyz tells, without which the process is still ready."""
+        self._notes[name] = check
+
     def faults(self) -> dict[str, str]:
         """What is not well now; empty when the process is ready."""
-        found = ((name, check()) for name, check in self._checks.items())
-        return {name: fault for name, fault in found if fault is not None}
+        return _faults(self._checks)
 
     def answer(self, path: str) -> tuple[int, str, bytes] | None:
         """(status, content type, body) for a health path; None for any other."""
@@ -35,11 +39,17 @@ class Health:
             return 200, "text/plain", b"alive\n"
         if path == "/readyz":
             faults = self.faults()
-            lines = "".join(f"{name}: {fault}\n" for name, fault in faults.items()) or "ready\n"
-            return (503 if faults else 200), "text/plain", lines.encode()
+            told = [] if faults else ["ready\n"]
+            told += [f"{name}: {fault}\n" for name, fault in (faults | _faults(self._notes)).items()]
+            return (503 if faults else 200), "text/plain", "".join(told).encode()
         if path == "/metrics":
             return 200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY)
         return None
+
+
+def _faults(checks: dict[str, Check]) -> dict[str, str]:
+    found = ((name, check()) for name, check in checks.items())
+    return {name: fault for name, fault in found if fault is not None}
 
 
 class HealthServer:
@@ -60,7 +70,7 @@ class HealthServer:
     async def start(self) -> None:
         """Raises UnavailableError when the port is taken."""
         config = uvicorn.Config(
-            self._app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            self._app, interface="asgi3", log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )
         config.load()
         try:

@@ -1,0 +1,116 @@
+"""What clients get: the shapes of answers, and the values in them. Hot answers are built as bytes by msgspec; the models
+describe them in the OpenAPI document, and tests hold the two together."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.classes import CLASS_NAMES
+from schemas.ids import rfc3339, to_text
+from schemas.records import MtMessage
+from smpp.text.modes import Alphabet
+from store.rows import MessageRow
+
+encode_json: Final = msgspec.json.Encoder().encode
+ALPHABET_LABELS: Final = {int(alphabet): alphabet.label for alphabet in Alphabet}
+
+
+class Shape(BaseModel):
+    """An answer: no field that is not told here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Price(Shape):
+    """`amount`: a decimal number of the currency's unit, for all segments."""
+
+    amount: str = Field(examples=["0.0320"])
+    currency: str = Field(examples=["USD"])
+
+
+class MessageAccepted(Shape):
+    """A message that is in Kafka."""
+
+    id: str
+    status: str = "queued"
+    class_: Literal["otp", "notice", "marketing"] = Field(alias="class")
+    carrier: str
+    encoding: str = Field(description="What the text is written in: gsm7, ucs2, latin1 or ascii.")
+    segments: int
+    price: Price
+    accepted_at: str
+    expires_at: str
+    client_ref: str | None
+
+
+class RowFault(Shape):
+    """Why one message of a batch was rejected."""
+
+    code: str
+    field: str | None
+    detail: str
+    retryable: bool
+
+
+class RowResult(Shape):
+    """One message of a batch: `id` when it is queued, `error` when it was rejected."""
+
+    index: int
+    id: str | None = None
+    status: Literal["queued", "rejected"]
+    error: RowFault | None = None
+
+
+class BatchAnswer(Shape):
+    """What became of each message of a batch, in the order of the request."""
+
+    batch_id: str
+    total: int
+    accepted: int
+    rejected: int
+    results: list[RowResult]
+
+
+def amount(micros: int) -> str:
+    """Millionths as a decimal number with four to six places: 32000 as 0.0320."""
+    whole, rest = divmod(micros, 1_000_000)
+    places = f"{rest:06d}"
+    return f"{whole}.{places[:4]}{places[4:].rstrip('0')}"
+
+
+def accepted_body(message: MtMessage | MessageRow) -> dict[str, Any]:
+    """The members of MessageAccepted, from the record, or for a repeat from the row that was made of it."""
+    return {
+        "id": to_text(message.id),
+        "status": "queued",
+        "class": CLASS_NAMES[message.cls],
+        "carrier": message.carrier,
+        "encoding": ALPHABET_LABELS.get(message.alphabet, "unknown"),
+        "segments": message.segments,
+        "price": {"amount": amount(message.price_micros), "currency": message.currency},
+        "accepted_at": rfc3339(message.accepted_ms),
+        "expires_at": rfc3339(message.expires_ms),
+        "client_ref": message.client_ref,
+    }
+
+
+class Queued(msgspec.Struct, gc=False):
+    """The result of one accepted message."""
+
+    index: int
+    id: str
+    status: str = "queued"
+
+
+class Rejected(msgspec.Struct, gc=False):
+    """The result of one rejected message."""
+
+    index: int
+    error: dict[str, Any]
+    status: str = "rejected"
+
+
+Result = Queued | Rejected

@@ -1,0 +1,123 @@
+"""POST /v1/batches with a JSON body: all messages at once, a result for each, one record for the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from api.acceptance import NOT_CONFIRMED, Answer, Desk
+from api.acceptance import REPLAYED as REPLAYED_HEADER
+from api.answers import Result, encode_json
+from api.bodies import BatchOrder, read_batch
+from api.idempotency import Names, hash_of, reused
+from api.intake import Accepted, Caller
+from api.posting import unavailable
+from api.problems import MAX_ERRORS, FieldFault, Refusal
+from api.rows import Known, Row, Ruling, Tally, known_rows, queues_of, rule_all, tell
+from runtime.metrics import INTAKE
+from schemas.ids import to_text
+from schemas.records import BatchAccepted
+from store.rows import KeyedRow
+
+
+class BatchResult(msgspec.Struct):
+    """The body of the answer; api.answers.BatchAnswer describes it."""
+
+    batch_id: str
+    total: int
+    accepted: int
+    rejected: int
+    results: Sequence[Result]
+
+
+class _Request(NamedTuple):
+    caller: Caller
+    order: BatchOrder
+    body_hash: bytes | None
+    names: Names
+
+
+async def accept_batch(desk: Desk, caller: Caller, raw: bytes, key: str | None) -> Answer:
+    """202 with a result for each message, or a Refusal: of the request, or since no message of it got through."""
+    try:
+        desk.admit(caller.account)
+        order = read_batch(raw, desk.max_recipients)
+        if key is None:
+            names = desk.names(caller.account, None, desk.clock.wall_ms())
+            return await _accept(desk, _Request(caller, order, None, names))
+        return await _keyed(desk, caller, order, hash_of(raw), key)
+    except Refusal as fault:
+        if not fault.counted:
+            INTAKE.labels("unknown", fault.code).inc()
+        raise
+
+
+async def _keyed(desk: Desk, caller: Caller, order: BatchOrder, body_hash: bytes, key: str) -> Answer:
+    seen, first = desk.recent.claim(caller.account, key, body_hash, desk.clock.wall_ms())
+    names = desk.names(caller.account, key, seen.at_ms)
+    try:
+        return await _accept(desk, _Request(caller, order, body_hash, names))
+    except Refusal as fault:
+        if first and fault.code != "intake_unavailable":
+            desk.recent.forget(caller.account, key)
+        raise
+
+
+async def _accept(desk: Desk, request: _Request) -> Answer:
+    rows = [Row(order, request.body_hash) for order in request.order.rows]
+    known = await _known(desk, request, len(rows))
+    batch_id = request.names.batch()
+    ids = request.names.messages(0, len(rows))
+    rulings = await rule_all(desk, request.caller, rows, ids, known, 0, batch_id)
+    fresh = sum(isinstance(ruling, Accepted) for ruling in rulings)
+    repeats = sum(isinstance(ruling, Known) for ruling in rulings)
+    record = _record(desk, request, batch_id, len(rows), fresh + repeats)
+    queues = queues_of(rulings)
+    if queues:
+        place, entry = desk.intake.batch_entry(record)
+        queues[place] = [entry]
+    unconfirmed = await desk.posting.post(queues)
+    tally = Tally()
+    results = tell(rows, rulings, 0, unconfirmed, tally)
+    _check_some_accepted(tally, rulings)
+    if unconfirmed:
+        # The counts that Kafka may have are wrong, or it has none: say again, as soon as it hears us.
+        desk.posting.note(*desk.intake.batch_entry(_record(desk, request, batch_id, len(rows), tally.accepted)))
+    body = BatchResult(to_text(batch_id), len(rows), tally.accepted, tally.rejected, results)
+    headers = {"Location": f"/v1/batches/{body.batch_id}"}
+    return Answer(202, encode_json(body), headers if fresh else {**headers, **REPLAYED_HEADER})
+
+
+async def _known(desk: Desk, request: _Request, count: int) -> Mapping[int, KeyedRow]:
+    known = await known_rows(desk, request.names, 0, count)
+    if any(row.body_hash != request.body_hash for row in known.values()):
+        raise reused()
+    return known
+
+
+def _record(desk: Desk, request: _Request, batch_id: bytes, total: int, accepted: int) -> BatchAccepted:
+    now_ms, account = desk.clock.wall_ms(), request.caller.account
+    return BatchAccepted(batch_id, account, request.order.name, total, accepted, total - accepted, now_ms)
+
+
+def _check_some_accepted(tally: Tally, rulings: Sequence[Ruling]) -> None:
+    if tally.accepted:
+        return
+    if tally.unconfirmed:
+        fault = unavailable(NOT_CONFIRMED)
+    else:
+        head = FieldFault("", "no_valid_messages", f"all {tally.rejected} messages were rejected")
+        fault = Refusal(head, *_first_faults(rulings))
+    fault.counted = True
+    raise fault
+
+
+def _first_faults(rulings: Sequence[Ruling]) -> list[FieldFault]:
+    return [
+        FieldFault(f"messages[{index}].{fault.field}".rstrip("."), fault.code, fault.detail)
+        for index, ruling in enumerate(rulings[:MAX_ERRORS])
+        if isinstance(ruling, Refusal)
+        for fault in ruling.faults[:1]
+    ]

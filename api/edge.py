@@ -1,0 +1,141 @@
+"""The outermost layer of HTTP: request ids, timing, and a problem instead of whatever else could go wrong.
+
+Plain ASGI around the app, so that nothing inside can answer a client with a traceback or another framework's error.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.answers import Shape, encode_json
+from api.problems import PROBLEMS, Refusal, problem_body, problem_headers, refusal
+from api.uploads import ClientGone
+from runtime.clock import Clock
+from runtime.logs import logger
+from runtime.metrics import HTTP_SECONDS
+
+log = logger("api.http")
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,64}\Z").match
+PROBLEM_TYPE: Final = "application/problem+json"
+CLIENT_GONE: Final = 499
+"""The status of a request whose client went away: never sent, for metrics only."""
+_QUIET_S: Final = 1.0
+
+
+def problem_response(fault: Refusal, request_id: str) -> Response:
+    """The answer to a request that is refused."""
+    body = encode_json(problem_body(fault.faults, request_id))
+    return Response(body, PROBLEMS[fault.code].status, problem_headers(fault), PROBLEM_TYPE)
+
+
+def shown(answer: Shape) -> Response:
+    """200 with an answer."""
+    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+
+
+def internal_fault() -> Refusal:
+    """What a client is told about a fault of ours."""
+    return refusal("internal", "an unexpected fault; it is in our logs under the request_id")
+
+
+def request_id_of(scope: Scope) -> str:
+    """The id under which this request is logged: the client's own, if it is a sane one."""
+    return str(scope["state"]["request_id"])
+
+
+class Edge:
+    """Wraps the app."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+        self._refused = 0
+        self._told_at = clock.monotonic() - _QUIET_S
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(_adopted(scope), receive, send, self._clock)
+        scope.setdefault("state", {})["request_id"] = exchange.request_id
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except ClientGone:
+            exchange.status = CLIENT_GONE
+        except Refusal as fault:
+            await problem_response(fault, exchange.request_id)(scope, exchange.receive, exchange.send)
+        except Exception:
+            log.exception("request_failed", path=scope["path"], request_id=exchange.request_id)
+            if not exchange.status:
+                await problem_response(internal_fault(), exchange.request_id)(scope, exchange.receive, exchange.send)
+            elif not exchange.complete:
+                raise  # half an answer is out: the server closes the connection, so that nobody takes it for a whole one
+        finally:
+            exchange.tell(scope)
+            if exchange.status == 503:
+                self._tell_unavailable(scope)
+
+    def _tell_unavailable(self, scope: Scope) -> None:
+        # An outage refuses thousands a second: the metric has them all, the log a line a second.
+        self._refused += 1
+        if self._clock.monotonic() - self._told_at >= _QUIET_S:
+            log.warning("unavailable", route=template_of(scope), answers=self._refused)
+            self._refused, self._told_at = 0, self._clock.monotonic()
+
+
+def _adopted(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return value.decode() if _REQUEST_ID(value) else secrets.token_hex(12)
+    return secrets.token_hex(12)
+
+
+class _Exchange:
+    """One request and its answer, as they pass."""
+
+    def __init__(self, request_id: str, receive: Receive, send: Send, clock: Clock) -> None:
+        self.request_id = request_id
+        self.status = 0
+        self.complete = False
+        self._receive = receive
+        self._send = send
+        self._monotonic = clock.monotonic
+        self._since = clock.monotonic()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if not message.get("more_body", False) and message["type"] == "http.request":
+            self._since = self._monotonic()
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode())]
+        elif not message.get("more_body", False):
+            self.complete = True
+        await self._send(message)
+
+    def tell(self, scope: Scope) -> None:
+        seconds = self._monotonic() - self._since
+        route = template_of(scope)
+        HTTP_SECONDS.labels(route, self.status).observe(seconds)
+        log.debug(
+            "request",
+            method=scope["method"],
+            route=route,
+            status=self.status,
+            seconds=seconds,
+            request_id=self.request_id,
+        )
+
+
+def template_of(scope: Mapping[str, Any]) -> str:
+    """The path of the route that took a request, ids not filled in: metrics need bounded labels."""
+    return str(getattr(scope.get("route"), "path", "unmatched"))

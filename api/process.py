@@ -1,0 +1,132 @@
+"""The process: what it is made of, in which order it starts, and what makes it ready.
+
+It starts without Postgres, and stays ready without it: sending needs Kafka only. Without Kafka it does not start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from api.acceptance import Desk
+from api.app import create_app
+from api.following import Background, KafkaWatch, Routes, check_topics
+from api.idempotency import KeyedLookups
+from api.intake import Intake
+from api.posting import Posting
+from api.reference import ReferenceBook
+from api.server import HttpServer
+from api.services import Services
+from api.status import StatusBoard
+from api.uploads import Uploads
+from bus.kafka_publisher import KafkaPublisher
+from bus.kafka_reader import KafkaReader
+from bus.snapshot import Snapshot
+from runtime.carriers_file import load_carriers
+from runtime.clock import SystemClock
+from runtime.health import Health, HealthServer
+from runtime.lifecycle import Lifecycle, Part
+from runtime.settings import Settings
+from schemas.carriers import CarrierBook
+from schemas.sealing import BlindIndex, Sealer
+from schemas.topics import Topics
+from store.pool import Pool
+from store.reads import Reads
+
+READ_SESSIONS = 8
+
+
+class Addresses(NamedTuple):
+    """Where the process listens."""
+
+    http: str
+    http_port: int
+    metrics_port: int
+
+
+class ApiProcess:
+    """One api process. Its constructor raises ConfigError for what is wrong with settings and files."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._topics = Topics(settings.topic_prefix)
+        seal_keys, index_key = settings.keys()
+        carriers = load_carriers(settings.carriers_file, environ)
+        client_id = f"api-{settings.instance_id}"
+        bootstrap = settings.kafka_bootstrap
+        self._publisher = KafkaPublisher(bootstrap, client_id)
+        self._pool = Pool(settings.postgres_dsn, name="api", size=READ_SESSIONS)
+        self._posting = Posting(self._publisher, settings.produce_timeout_s, settings.intake_queue_bytes)
+        sealer, blind = Sealer(seal_keys, os.urandom(6)), BlindIndex(index_key)
+        self.services = self._services(carriers, sealer, blind, Reads(self._pool))
+        reader = KafkaReader(bootstrap, client_id)
+        self._reference = Snapshot(reader, self._topics.reference, self.services.book.apply)
+        self._kafka = KafkaWatch(reader, self._topics.reference)
+        board = self.services.board
+        self._status = Snapshot(KafkaReader(bootstrap, client_id), self._topics.carrier_status, board.apply)
+        self._routes = Routes(self.services, settings.carriers_file, environ, self._topics, bootstrap)
+        self._http = HttpServer(
+            create_app(self.services), settings.http_host, settings.http_port, settings.drain_timeout_s
+        )
+        self._metrics = HealthServer(self.services.health, settings.metrics_host, settings.metrics_port)
+
+    def _services(self, carriers: CarrierBook, sealer: Sealer, blind: BlindIndex, reads: Reads) -> Services:
+        settings, clock, book = self._settings, SystemClock(), ReferenceBook()
+        desk = Desk(
+            intake=Intake(carriers, (), self._topics, sealer, blind),
+            posting=self._posting,
+            lookups=KeyedLookups(reads.find_keyed, clock),
+            reads=reads,
+            clock=clock,
+            entropy=os.urandom,
+            index_key=blind.key,
+            max_recipients=settings.max_recipients,
+            suspended=book.suspended,
+        )
+        return Services(
+            desk=desk,
+            book=book,
+            board=StatusBoard(clock),
+            carriers=carriers,
+            reads=reads,
+            uploads=Uploads(settings.max_body_bytes, settings.intake_queue_bytes),
+            sealer=sealer,
+            blind=blind,
+            clock=clock,
+            health=Health(),
+        )
+
+    async def run(self, ready: Callable[[Addresses], None]) -> None:
+        """Until a signal. Raises ConfigError and UnavailableError for what keeps it from starting."""
+        settings = self._settings
+        await check_topics(settings.kafka_bootstrap, self._topics, self.services.carriers)
+        self._add_checks()
+        lifecycle = Lifecycle()
+        following, asking = Background(self._routes.follow), Background(self._kafka.follow)
+        for part in (
+            Part("publisher", self._publisher.start, self._publisher.stop, settings.drain_timeout_s),
+            Part("reference", self._reference.start, self._reference.stop),
+            Part("carrier-status", self._status.start, self._status.stop),
+            Part("reads", self._pool.start, self._pool.stop),
+            Part("routes", following.start, following.stop),
+            Part("kafka watch", asking.start, asking.stop),
+            Part("metrics", self._metrics.start, self._metrics.stop),
+            Part("http", self._http.start, self._stop_http, settings.drain_timeout_s + 2),
+        ):
+            lifecycle.add(part)
+        await lifecycle.run(lambda: ready(self._addresses()))
+
+    def _add_checks(self) -> None:
+        health, services = self.services.health, self.services
+        health.add("kafka", lambda: self._posting.fault() or self._kafka.fault)
+        health.add("shutdown", lambda: "the process is stopping" if self._http.stopping else None)
+        health.note("reads (messages are accepted all the same)", lambda: services.watch.fault)
+
+    def _addresses(self) -> Addresses:
+        url = f"http://{self._settings.http_host}:{self._http.port}"
+        return Addresses(url, self._http.port, self._metrics.port)
+
+    async def _stop_http(self) -> None:
+        self.services.uploads.stop()
+        await self._http.stop()

@@ -1,0 +1,322 @@
+"""What acceptance costs: microseconds of CPU a message, in bulk and one by one, through the whole app.
+
+Runs the app in this process, driven over ASGI (no socket), against the in-memory twin of Kafka or, with --kafka, a real
+one: then the producer's work counts, too. Prints the best of several rounds: the machine is shared.
+
+    python -m bench.api [--kafka 127.0.0.1:9092] [--size 1000] [--requests 20] [--keyed] [--profile] [--json]
+    python -m bench.api --parse             ways to read a batch: why bodies are typed dictionaries (api.shapes)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import json
+import os
+import pstats
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal, NoReturn
+
+import msgspec
+import uvloop
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import from_json
+
+from api.acceptance import Desk
+from api.app import create_app
+from api.bodies import read_batch
+from api.idempotency import KeyedLookups
+from api.intake import Caller, Intake
+from api.issuing import ID_BYTES, SECRET_BYTES, issue
+from api.posting import Posting
+from api.reference import ReferenceBook
+from api.services import Services
+from api.shapes import BATCH, MESSAGE
+from api.status import StatusBoard
+from api.uploads import Uploads
+from bus.kafka_publisher import KafkaPublisher
+from bus.memory import MemoryCluster, MemoryPublisher
+from bus.ports import Publisher
+from bus.topics import create_topics
+from runtime.clock import SystemClock
+from runtime.health import Health
+from runtime.logs import configure_logs
+from schemas.carriers import CarrierBook
+from schemas.records import Act
+from schemas.sealing import BlindIndex, Sealer
+from schemas.topics import Topics
+
+ROUNDS = 5
+NAMES = ("alpha", "beta")
+BOOK = {
+    "carriers": {
+        name: {"host": "h", "port": 1, "system_id": name, "tps": 500, "lanes": 2, "price": "0.032"} for name in NAMES
+    },
+    "routes": [{"prefix": "", "carriers": {"alpha": 3, "beta": 1}}],
+}
+
+
+class NoReads:
+    """A read side that knows nothing."""
+
+    async def find_keyed(self, ids: list[bytes]) -> dict[bytes, Any]:
+        return {}
+
+    async def _none(self, *_: Any) -> NoReturn:
+        raise NotImplementedError
+
+    get_message = list_messages = get_batch = list_in_doubt = _none
+
+
+class Bench:
+    """The app, and a client that does next to nothing."""
+
+    def __init__(self, publisher: Publisher, topics: Topics) -> None:
+        book, clock = ReferenceBook(), SystemClock()
+        carriers = CarrierBook.model_validate(BOOK)
+        sealer, blind = Sealer({1: os.urandom(32)}, os.urandom(6)), BlindIndex(os.urandom(32))
+        reads = NoReads()
+        desk = Desk(
+            intake=Intake(carriers, (), topics, sealer, blind),
+            posting=Posting(publisher, 10.0, 1 << 28),
+            lookups=KeyedLookups(reads.find_keyed, clock),
+            reads=reads,
+            clock=clock,
+            entropy=os.urandom,
+            index_key=blind.key,
+            max_recipients=10_000,
+            suspended=book.suspended,
+        )
+        uploads = Uploads(8 << 20, 64 << 20)
+        services = Services(desk, book, StatusBoard(clock), carriers, reads, uploads, sealer, blind, clock, Health())
+        issued = issue(
+            book, Act("bench", "", 0), "shop", "", ("send",), live=True, entropy=os.urandom(SECRET_BYTES + ID_BYTES)
+        )
+        for key, value in issued.entries:
+            book.apply(key or b"", value)
+        self.app = create_app(services)
+        self.desk = desk
+        self.caller = Caller("k", "shop", frozenset({"send"}), True)
+        self._headers = [
+            (b"host", b"127.0.0.1:8080"),
+            (b"user-agent", b"bench"),
+            (b"authorization", f"Bearer {issued.secret}".encode()),
+            (b"content-type", b"application/json"),
+        ]
+
+    async def post(self, path: str, body: bytes, key: bytes = b"") -> int:
+        """Gives the status."""
+        status = 0
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+
+        headers = [*self._headers, (b"content-length", str(len(body)).encode())]
+        if key:
+            headers.append((b"idempotency-key", key))
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": headers,
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 8080),
+        }
+        await self.app(scope, receive, send)
+        assert status == 202, status
+        return status
+
+
+def messages(count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "to": f"+86138{number:08d}",
+            "text": f"Your order {number:06d} is on its way and arrives tomorrow.",
+            "client_ref": f"o-{number}",
+        }
+        for number in range(count)
+    ]
+
+
+def batch_body(size: int) -> bytes:
+    defaults = {"class": "notice", "sender": "Acme"}
+    return json.dumps({"name": "bench", "defaults": defaults, "messages": messages(size)}).encode()
+
+
+def single_body() -> bytes:
+    return json.dumps({**messages(1)[0], "class": "otp", "sender": "Acme"}).encode()
+
+
+async def best(work: Callable[[], Awaitable[Any]], count: int) -> tuple[float, float]:
+    """(CPU, wall) in microseconds for one of `count` messages: the best round of each."""
+    cpu, wall = [], []
+    for _ in range(ROUNDS):
+        started, began = time.process_time(), time.perf_counter()
+        await work()
+        cpu.append((time.process_time() - started) / count * 1e6)
+        wall.append((time.perf_counter() - began) / count * 1e6)
+    return min(cpu), min(wall)
+
+
+@contextmanager
+def profiled(wanted: bool) -> Iterator[None]:
+    """Prints what took the time, if wanted."""
+    if not wanted:
+        yield
+        return
+    profile = cProfile.Profile()
+    profile.enable()
+    yield
+    profile.disable()
+    pstats.Stats(profile).sort_stats("tottime").print_stats(30)
+
+
+async def measure(args: argparse.Namespace) -> dict[str, Any]:
+    topics = Topics(f"bench{os.getpid()}-")
+    specs = topics.all([(name, 12) for name in NAMES])
+    if args.kafka:
+        await create_topics(args.kafka, specs, 1)
+        publisher: Publisher = KafkaPublisher(args.kafka, "bench")
+    else:
+        cluster = MemoryCluster()
+        for spec in specs:
+            cluster.create(spec.name, spec.partitions)
+        publisher = MemoryPublisher(cluster)
+    await publisher.start()
+    bench, body, one = Bench(publisher, topics), batch_body(args.size), single_body()
+    keys = (f"k{number}".encode() if args.keyed else b"" for number in range(1 << 30))
+
+    async def bulk() -> None:
+        for _ in range(args.requests):
+            await bench.post("/v1/batches", body, next(keys))
+
+    async def singles() -> None:
+        # 50 at once, as 50 connections would be.
+        for _ in range(args.requests):
+            await asyncio.gather(*(bench.post("/v1/messages", one, next(keys)) for _ in range(50)))
+
+    async def cores() -> None:
+        for _ in range(args.requests):
+            await asyncio.gather(*(bench.desk.message(bench.caller, one, _key(next(keys))) for _ in range(50)))
+
+    await bulk()
+    await singles()
+    with profiled(args.profile):
+        in_bulk = await best(bulk, args.requests * args.size)
+        single = await best(singles, args.requests * 50)
+        core = await best(cores, args.requests * 50)
+    await publisher.stop()
+    return {
+        "kafka": args.kafka or "in memory",
+        "keyed": args.keyed,
+        "bulk": {"size": args.size, "cpu_us_per_msg": round(in_bulk[0], 2), "wall_us_per_msg": round(in_bulk[1], 2)},
+        "single": {"cpu_us_per_msg": round(single[0], 1), "wall_us_per_msg": round(single[1], 1)},
+        "core": {"cpu_us_per_msg": round(core[0], 1), "wall_us_per_msg": round(core[1], 1)},
+    }
+
+
+def _key(key: bytes) -> str | None:
+    return key.decode() or None
+
+
+_Label = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class _Model(BaseModel):
+    """A message as a model: the obvious way, for comparison."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    to: str = Field(max_length=40)
+    text: str = Field(min_length=1, max_length=10_000)
+    class_: Literal["otp", "notice", "marketing"] = Field("notice", alias="class")
+    sender: str | None = Field(None, max_length=16)
+    encoding: Literal["auto", "gsm7", "ucs2", "smart"] = "auto"
+    max_segments: int = Field(10, ge=1, le=255)
+    client_ref: str | None = Field(None, max_length=128)
+    ttl_s: int | None = Field(None, ge=1)
+    campaign_id: _Label | None = None
+    tags: list[_Label] = Field([], max_length=20)
+    metadata: dict[_Label, str] = Field({}, max_length=20)
+
+
+class _Struct(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A message as msgspec would have it, for comparison."""
+
+    to: Annotated[str, msgspec.Meta(max_length=40)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
+    class_: Literal["otp", "notice", "marketing"] = msgspec.field(name="class", default="notice")
+    sender: Annotated[str, msgspec.Meta(max_length=16)] | None = None
+    encoding: Literal["auto", "gsm7", "ucs2", "smart"] = "auto"
+    max_segments: Annotated[int, msgspec.Meta(ge=1, le=255)] = 10
+    client_ref: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    ttl_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    campaign_id: str | None = None
+    tags: list[str] = msgspec.field(default_factory=list)
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def parse(size: int) -> dict[str, float]:
+    """Microseconds a message of several ways to read a batch's body."""
+    raw, rows = batch_body(size), json.dumps(messages(size)).encode()
+    models, structs = TypeAdapter(list[_Model]), msgspec.json.Decoder(list[_Struct])
+    check = MESSAGE.validate_python
+    ways: dict[str, Callable[[], Any]] = {
+        "pydantic models, all at once": lambda: models.validate_json(rows),
+        "msgspec structs, all at once": lambda: structs.decode(rows),
+        "JSON alone (pydantic_core.from_json)": lambda: from_json(rows, cache_strings="keys"),
+        "typed dictionaries, each on its own": lambda: [check(row) for row in from_json(rows, cache_strings="keys")],
+        "as the api does, defaults filled in": lambda: read_batch(raw, size),
+        "head only": lambda: BATCH.validate_python(from_json(raw)),
+    }
+    return {name: round(_quickest(way) / size * 1e6, 2) for name, way in ways.items()}
+
+
+def _quickest(way: Callable[[], Any]) -> float:
+    def once() -> float:
+        started = time.process_time()
+        way()
+        return time.process_time() - started
+
+    return min(once() for _ in range(30))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser("bench.api", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--kafka", default="", metavar="HOST:PORT", help="publish to a real Kafka")
+    parser.add_argument("--size", type=int, default=1_000, help="messages in a batch")
+    parser.add_argument("--requests", type=int, default=20, help="batches in a round")
+    parser.add_argument("--keyed", action="store_true", help="with an Idempotency-Key each")
+    parser.add_argument("--profile", action="store_true", help="print what took the time")
+    parser.add_argument("--parse", action="store_true", help="compare ways to read a body")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    args = parser.parse_args(argv)
+    configure_logs("error", "bench", "bench")
+    if args.parse:
+        print(json.dumps(parse(args.size), indent=2))
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        found = runner.run(measure(args))
+    if args.json:
+        print(json.dumps(found))
+        return
+    print(f"Kafka: {found['kafka']}{', with Idempotency-Key' if args.keyed else ''}; µs a message")
+    for name in ("bulk", "single", "core"):
+        print(f"  {name:7} CPU {found[name]['cpu_us_per_msg']:7.1f}   wall {found[name]['wall_us_per_msg']:7.1f}")
+
+
+if __name__ == "__main__":
+    main()
