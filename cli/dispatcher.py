@@ -21,17 +21,16 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 async def _main(context: Context) -> int:
+    from dispatcher.books import LiveBook
     from dispatcher.role import Dispatcher
-    from runtime.carriers_file import load_carriers
     from runtime.lifecycle import Lifecycle
     from runtime.logs import configure_logs, logger
 
     settings = context.settings
     configure_logs(settings.log_level, "dispatcher", settings.instance_id)
-    book = load_carriers(settings.carriers_file, context.environ)
 
     def ready(port: int) -> None:
         logger("dispatcher").info("ready", metrics=f"http://{settings.metrics_host}:{port}/metrics")
 
-    await Dispatcher(settings, book, Lifecycle()).run(ready)
+    await Dispatcher(settings, LiveBook(settings.carriers_file, context.environ), Lifecycle()).run(ready)
     return 0

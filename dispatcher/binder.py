@@ -116,6 +116,14 @@ class Binder:
         for connection in list(self._open):
             connection.close("unbound", "the SMSC did not answer the unbind")
 
+    async def rebind(self, carrier: Carrier) -> None:
+        """Unbinds and binds again as the carrier is now configured."""
+        await self.stop()
+        self._carrier = carrier
+        self.state.attempts = 0
+        self._last_status = 0
+        self.start()
+
     def drop(self, reason: str) -> None:
         """Closes the connections at once, without unbind; the binder goes on and binds again."""
         for connection in list(self._open):

@@ -18,11 +18,10 @@ from dispatcher.committer import Committer
 from dispatcher.ledger import LedgerError, LedgerState
 from dispatcher.runner import LEASE_MARGIN_S, LaneRunner, World
 from dispatcher.takeover import MissingLedgerError, ledgers_of
-from ratelimit.shares import share_of
 from runtime.errors import OperatorError
 from runtime.logs import logger
 from runtime.metrics import TAKEOVERS
-from schemas.carriers import Carrier, CarrierBook
+from schemas.carriers import Carrier
 
 log = logger("dispatcher.group")
 
@@ -42,18 +41,22 @@ class CarrierMember(Member, Protocol):
     def fault(self) -> str | None: ...
 
 
+def lane_map_hash(carrier: Carrier) -> str:
+    """What dispatchers must agree on before the number of lanes changes."""
+    return f"{carrier.lanes}/{carrier.partitions}"
+
+
 class CarrierGroup:
     """Lanes come and go with the group's assignments. `fail` ends the process with an OperatorError."""
 
     def __init__(
-        self, world: World, book: CarrierBook, carrier: Carrier, make_member: MakeMember, session_timeout_s: float,
+        self, world: World, carrier: Carrier, make_member: MakeMember, session_timeout_s: float,
         fail: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self.carrier = carrier
         self.lanes: dict[int, LaneRunner] = {}
         self.fault: str | None = "waiting for the group"
         self._world = world
-        self._book = book
         self._lease_s = session_timeout_s - LEASE_MARGIN_S
         self._fail = fail
         self._member = make_member(carrier, self)
@@ -178,10 +181,19 @@ class CarrierGroup:
                 await asyncio.sleep(RETRY_S)
 
     def _new_lane(self, number: int, in_force: int) -> LaneRunner:
-        share = share_of(self.carrier.tps, in_force, number)
-        return LaneRunner(
-            self._world, self._book, self.carrier, number, in_force, share, self._committer.wake, self.lease_until
-        )
+        return LaneRunner(self._world, self.carrier, number, in_force, self._committer.wake, self.lease_until)
+
+    async def configure(self, carrier: Carrier) -> None:
+        """carriers.toml changed for this carrier. Binds of others are not touched."""
+        before, self.carrier = self.carrier, carrier
+        await asyncio.gather(*(lane.configure(carrier) for lane in list(self.lanes.values())))
+        if carrier.lanes != before.lanes:
+            self._member.claim(lane_map_hash(carrier), carrier.lanes)
+
+    def look(self) -> None:
+        """Once a second."""
+        for lane in self.lanes.values():
+            lane.look()
 
     async def _close(self, numbers: Sequence[int]) -> None:
         lanes = [self.lanes.pop(number) for number in numbers if number in self.lanes]

@@ -62,7 +62,6 @@ class Lane:
         self, carrier: Carrier, number: int, share: int, encode: Encode, reroute: Reroute, facts: Facts, now: float,
         history: int = 20_000,
     ) -> None:  # fmt: skip
-        self.carrier = carrier
         self.number = number
         self.active = False
         """Taken, and the take is good: may reserve and write."""
@@ -88,10 +87,16 @@ class Lane:
         self.dead: list[Slot] = []
         """Slots whose record must go to `dead-letters` before `buried`."""
         self._out_bulk = 0
-        self._encode = encode
         self._facts = facts
+        self.configure(carrier, encode)
+
+    def configure(self, carrier: Carrier, encode: Encode) -> None:
+        """The carrier as carriers.toml has it, at the start and after a change; bind, rate and lanes are others' business."""
+        self.carrier = carrier
+        self._encode = encode
         self._answers = Answers(carrier.error_rules)
         self._kept_window = max(1, carrier.window // 10) if carrier.window > 1 else 0
+        self.reservations.configure(carrier.exposure_limit)
 
     # ---- taking the lane
 

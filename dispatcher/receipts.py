@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -38,9 +39,9 @@ class ReceiptDesk:
 
     def __init__(
         self, carrier: Carrier, lane: int, first_partition: int, topics: Topics, publisher: Publisher, sealer: Sealer,
-        index: BlindIndex, book: CarrierBook,
+        index: BlindIndex, book: Callable[[], CarrierBook],
     ) -> None:  # fmt: skip
-        self._carrier = carrier
+        self._book = book
         self._lane = lane
         self._first_partition = first_partition
         self._outcomes = topics.outcomes(carrier.name)
@@ -48,12 +49,16 @@ class ReceiptDesk:
         self._publisher = publisher
         self._sealer = sealer
         self._index = index
-        self._zone = ZoneInfo(carrier.receipt_timezone)
-        self._accounts = book.accounts_by_number
         self.waiting = 0
         """Deliveries that are neither acknowledged nor refused yet."""
         self._states = {state: RECEIPTS.labels(carrier.name, state.name) for state in MessageState}
         self._unread = RECEIPTS.labels(carrier.name, "unreadable")
+        self.configure(carrier)
+
+    def configure(self, carrier: Carrier) -> None:
+        """The carrier's quirks, now or as they are after a change of carriers.toml."""
+        self._carrier = carrier
+        self._zone = ZoneInfo(carrier.receipt_timezone)
 
     def take(self, connection: EsmeConnection[Any], deliveries: list[Delivery], now_ms: int) -> None:
         """Publishes what came on a connection and answers there when it is durable."""
@@ -118,7 +123,7 @@ class ReceiptDesk:
         )
         identity = ids.random_ids(now_ms, os.urandom(10))[0]
         sender, number = item.source.lstrip("+"), item.destination.lstrip("+")
-        account = self._accounts.get(number, "")
+        account = self._book().accounts_by_number.get(number, "")
         index = self._index.of_account(account, sender) if account else self._index.of(sender)
         sealed = self._sealer.seal(identity, sender[:255], number[:255], text)
         record = MoMessage(identity, self._carrier.name, self._lane, now_ms, account, sealed, index, number[:32])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from dispatcher.diversion import Copy
@@ -16,12 +18,13 @@ from smpp.text.segments import Form, TooLong, Unencodable, measure
 
 
 class Rerouter:
-    """Callable as dispatcher.diversion.Reroute, for messages of one carrier."""
+    """Callable as dispatcher.diversion.Reroute, for messages of one carrier. `book` gives carriers.toml as it is now."""
 
-    def __init__(self, carrier: Carrier, book: CarrierBook, topics: Topics, sealer: Sealer) -> None:
+    def __init__(self, carrier: str, book: Callable[[], CarrierBook], topics: Topics, sealer: Sealer) -> None:
         self._carrier = carrier
-        self._book = book
-        self._router = Router(book)
+        self._current = book
+        self._book = book()
+        self._router = Router(self._book)
         self._topics = topics
         self._sealer = sealer
 
@@ -30,10 +33,13 @@ class Rerouter:
             content = self._sealer.open(message.id, message.sealed)
         except SealError:
             return None  # its own lane tells of it when it writes again
+        if self._book is not self._current():
+            self._book = self._current()
+            self._router = Router(self._book)
         choice = self._router.route(content.destination, message.cls, ids.identity(message.id), message.test)
         if choice is None:
             return None
-        ruled_out = {self._carrier.name, *message.tried, *avoid.split("+")}
+        ruled_out = {self._carrier, *message.tried, *avoid.split("+")}
         for name in (choice.carrier.name, *choice.fallback):
             if name not in ruled_out:
                 return self._copy(message, index, content.text, self._book.carriers[name], possible_duplicate)
@@ -49,7 +55,7 @@ class Rerouter:
             message,
             carrier=to.name,
             hop=message.hop + 1,
-            tried=(*message.tried, self._carrier.name),
+            tried=(*message.tried, self._carrier),
             segments=segments,
             alphabet=alphabet,
             price_micros=price,

@@ -45,14 +45,18 @@ class Reservations:
         """Offsets that were diverted at the take, whose records were not read yet."""
         self.waiting: list[Slot] = []
         """Reserved, and not in a commit that is acknowledged or under way."""
-        self._exposure = exposure
-        self._kept = max(1, exposure // 10) if exposure > 1 else 0
         self._open_bulk = 0
         self._queues: dict[Where, tuple[TopicPartition, QueueLedger]] = {}
         self._doubtful: dict[Where, set[int]] = {}
         self._covered: dict[Where, set[int]] = {}
         self._plan_out = False
         self._settled_at: float | None = None
+        self.configure(exposure)
+
+    def configure(self, exposure: int) -> None:
+        """Another exposure: what is open beyond it just settles."""
+        self._exposure = exposure
+        self._kept = max(1, exposure // 10) if exposure > 1 else 0
 
     def install(self, token: str, states: Mapping[Where, tuple[TopicPartition, LedgerState]]) -> None:
         """Ledgers as committed; the next plan writes our token into all of them. Whatever is open is doubtful, save what

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
+import signal
 import time
 from collections.abc import Callable
 
@@ -15,18 +15,20 @@ from bus.kafka_publisher import KafkaPublisher
 from bus.kafka_reader import KafkaReader
 from bus.ports import GroupListener
 from bus.snapshot import Snapshot
-from bus.topics import check_partitions, existing_partitions
-from dispatcher.group import CarrierGroup
+from bus.topics import check_partitions, create_topics, existing_partitions
+from dispatcher.books import Changes, LiveBook
+from dispatcher.group import CarrierGroup, lane_map_hash
+from dispatcher.provision import commit_empty_ledgers
 from dispatcher.reference import Reference
 from dispatcher.runner import World
 from dispatcher.status import StatusBoard
-from runtime.errors import ConfigError, UnavailableError
+from runtime.errors import ConfigError, OperatorError, UnavailableError
 from runtime.health import Health, HealthServer
 from runtime.lifecycle import Lifecycle, Part
 from runtime.logs import logger
 from runtime.metrics import BUILD_INFO, LOOP_STALL
 from runtime.settings import Settings
-from schemas.carriers import Carrier, CarrierBook
+from schemas.carriers import Carrier
 from schemas.sealing import BlindIndex, Sealer
 from schemas.topics import Topics
 
@@ -36,9 +38,10 @@ log = logger("dispatcher")
 class Dispatcher:
     """Parts in order: Kafka's publisher, the reference snapshot, health, then one group a carrier."""
 
-    def __init__(self, settings: Settings, book: CarrierBook, lifecycle: Lifecycle) -> None:
+    def __init__(self, settings: Settings, book: LiveBook, lifecycle: Lifecycle) -> None:
         self._settings = settings
         self._book = book
+        self._reread_now = False
         self._lifecycle = lifecycle
         self._topics = Topics(settings.topic_prefix)
         seal_keys, index_key = settings.keys()
@@ -48,12 +51,13 @@ class Dispatcher:
         self._snapshot = Snapshot(self._reader("reference"), self._topics.reference, self._reference.apply)
         self._world = World(
             self._topics, self._publisher, self._reader, Sealer(seal_keys, os.urandom(8)), BlindIndex(index_key),
-            self._reference.facts, settings.history_records, settings.drain_timeout_s, _open_log(settings.write_log),
+            self._reference, book.current, settings.history_records, settings.drain_timeout_s, _open_log(settings.write_log),
         )  # fmt: skip
         self.groups: dict[str, CarrierGroup] = {}
         self._health = Health()
         self._health.add("kafka", self._kafka_fault)
         self._health.add("lanes", self._lanes_fault)
+        self._health.add("carriers.toml", lambda: book.fault)
         self._health_server = HealthServer(self._health, settings.metrics_host, settings.metrics_port)
         self._board = StatusBoard(self._topics.carrier_status, settings.instance_id, self._publisher)
         self._ticking: asyncio.Task[None] | None = None
@@ -79,10 +83,13 @@ class Dispatcher:
             Part("clock", self._start_clock, self._stop_clock),
         ):
             self._lifecycle.add(part)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reread)
         await self._lifecycle.run(lambda: on_ready(self._health_server.port))
 
     async def _check_topics(self) -> None:
-        specs = self._topics.all((carrier.name, carrier.partitions) for carrier in self._book.carriers.values())
+        specs = self._topics.all(
+            (carrier.name, carrier.partitions) for carrier in self._book.current().carriers.values()
+        )
         existing = await existing_partitions(self._settings.kafka_bootstrap)
         check_partitions(specs, existing)
         missing = [spec.name for spec in specs if spec.name not in existing]
@@ -94,16 +101,40 @@ class Dispatcher:
     # ---- carriers
 
     async def _start_groups(self) -> None:
-        for carrier in self._book.carriers.values():
-            self.groups[carrier.name] = CarrierGroup(
-                self._world, self._book, carrier, self._make_member,
-                self._settings.kafka_session_timeout_ms / 1000, self._lifecycle.fail,
-            )  # fmt: skip
+        for carrier in self._book.current().carriers.values():
+            self.groups[carrier.name] = self._new_group(carrier)
         await asyncio.gather(*(group.start() for group in self.groups.values()))
+
+    def _new_group(self, carrier: Carrier) -> CarrierGroup:
+        return CarrierGroup(
+            self._world,
+            carrier,
+            self._make_member,
+            self._settings.kafka_session_timeout_ms / 1000,
+            self._lifecycle.fail,
+        )
+
+    async def _apply(self, changes: Changes) -> None:
+        """Carriers come, go and change; binds that did not change stay up."""
+        carriers = self._book.current().carriers
+        for name in changes.removed:
+            await self.groups.pop(name).stop(leave=True)
+        for name in changes.changed:
+            await self.groups[name].configure(carriers[name])
+        for name in changes.added:
+            specs = list(self._topics.of_carrier(name, carriers[name].partitions))
+            await create_topics(self._settings.kafka_bootstrap, specs, self._settings.kafka_replication)
+            await commit_empty_ledgers(self._settings.kafka_bootstrap, self._topics, carriers[name])
+            self.groups[name] = self._new_group(carriers[name])
+            await self.groups[name].start()
+
+    def reread(self) -> None:
+        """SIGHUP: looks at carriers.toml at the next tick, changed or not."""
+        self._reread_now = True
 
     def _make_member(self, carrier: Carrier, listener: GroupListener) -> KafkaMember:
         topics = [self._topics.mt(carrier.name, cls) for cls in range(3)]
-        claim = Claim(self._settings.instance_id, config_hash(carrier), carrier.lanes)
+        claim = Claim(self._settings.instance_id, lane_map_hash(carrier), carrier.lanes)
         return KafkaMember(
             self._settings.kafka_bootstrap, self._topics.dispatch_group(carrier.name), topics, claim, listener,
             session_timeout_ms=self._settings.kafka_session_timeout_ms,
@@ -141,6 +172,16 @@ class Dispatcher:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticking
 
+    async def _follow_carriers(self) -> None:
+        force, self._reread_now = self._reread_now, False
+        changes = self._book.reread(force)
+        if changes is not None:
+            try:
+                await self._apply(changes)
+            except OperatorError as fault:
+                self._book.fault = str(fault)
+                log.error("carriers_not_applied", fault=str(fault))
+
     async def _tick(self) -> None:
         """Once a second: gauges, the status board, and a turn for lanes that no event wakes."""
         worst, since = 0.0, time.monotonic()
@@ -152,14 +193,10 @@ class Dispatcher:
             if now - since >= 10:
                 LOOP_STALL.set(worst)
                 worst, since = 0.0, now
-            self._wake_lanes()
+            await self._follow_carriers()
             for group in self.groups.values():
+                group.look()
                 self._board.show(group, time.time_ns() // 1_000_000)
-
-
-def config_hash(carrier: Carrier) -> str:
-    """What dispatchers must agree on before the lane map changes."""
-    return hashlib.sha256(carrier.model_dump_json(exclude={"password"}).encode()).hexdigest()[:16]
 
 
 def _open_log(path: str) -> int | None:

@@ -21,12 +21,16 @@ from dispatcher.lane import Lane
 from dispatcher.ledger import LedgerState
 from dispatcher.outbox import Parcel
 from dispatcher.receipts import ReceiptDesk
+from dispatcher.reference import Reference
 from dispatcher.rerouting import Rerouter
 from dispatcher.reservations import CommitPlan
 from dispatcher.slots import Slot, Token
 from dispatcher.takeover import ReaderFactory, read_histories
 from dispatcher.tally import Tally
-from policy.gate import Facts
+from dispatcher.watch import Watch
+from policy.failover import contract_tps
+from ratelimit.shares import share_of
+from runtime.clock import SystemClock
 from runtime.logs import logger
 from runtime.metrics import DEAD_LETTERS
 from schemas.carriers import Carrier, CarrierBook
@@ -39,8 +43,10 @@ from smpp.client import EsmeConnection
 from smpp.core.esme import Received
 
 log = logger("dispatcher.lane")
+wall_ms = SystemClock.wall_ms
 
 READ_MOST = 2000
+REBIND_WAIT_S = 5.0
 LEASE_MARGIN_S = 1.0
 """How much sooner than the session timeout a silent owner stops writing (rule 12)."""
 
@@ -54,7 +60,9 @@ class World:
     make_reader: ReaderFactory
     sealer: Sealer
     index: BlindIndex
-    facts: Facts
+    reference: Reference
+    book: Callable[[], CarrierBook]
+    """carriers.toml as it is now."""
     history_records: int
     drain_timeout_s: float
     write_log: int | None = None
@@ -65,24 +73,26 @@ class LaneRunner:
     """One lane in the hands of this process. `wake_committer`: asks the group's committer to look at this lane."""
 
     def __init__(
-        self, world: World, book: CarrierBook, carrier: Carrier, number: int, lanes: int, share: int,
-        wake_committer: Callable[[], None], lease_until: Callable[[], float],
+        self, world: World, carrier: Carrier, number: int, lanes: int, wake_committer: Callable[[], None],
+        lease_until: Callable[[], float],
     ) -> None:  # fmt: skip
         self.number = number
         self.carrier = carrier
         self.partitions = range(number, carrier.partitions, lanes)
         self.token = ""
         self.lane = Lane(
-            carrier, number, share, Encoder(carrier, world.sealer), Rerouter(carrier, book, world.topics, world.sealer),
-            world.facts, time.monotonic(), world.history_records,
+            carrier, number, self._share(world, lanes), Encoder(carrier, world.sealer),
+            Rerouter(carrier.name, world.book, world.topics, world.sealer),
+            world.reference.facts, time.monotonic(), world.history_records,
         )  # fmt: skip
+        self.watch = Watch(self.lane, lanes, time.monotonic())
         self.binder = Binder(carrier, number, self)
         self.fault: str | None = None
         """Why the lane does not work, for people; None when it does."""
         self.token_committed = asyncio.Event()
         self._world = world
         self._desk = ReceiptDesk(
-            carrier, number, self.partitions[0], world.topics, world.publisher, world.sealer, world.index, book
+            carrier, number, self.partitions[0], world.topics, world.publisher, world.sealer, world.index, world.book
         )
         self._outcomes = world.topics.outcomes(carrier.name)
         self._wheres = {
@@ -103,6 +113,10 @@ class LaneRunner:
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self.tally = Tally(carrier.name, number)
+
+    def _share(self, world: World, lanes: int) -> int:
+        switch = world.reference.switches.get(self.carrier.name)
+        return share_of(max(lanes, contract_tps(self.carrier.tps, switch, wall_ms())), lanes, self.number)
 
     @property
     def queues(self) -> list[TopicPartition]:
@@ -150,7 +164,7 @@ class LaneRunner:
                 self.fault = f"can't read: {fault}"
                 log.error("lane_not_readable", carrier=self.carrier.name, lane=self.number, fault=str(fault))
                 return
-            now_ms = time.time_ns() // 1_000_000
+            now_ms = wall_ms()
             for tp, records in found.items():
                 if records:
                     self.lane.feed(*self._wheres[TopicPartition(*tp)], records, now_ms)
@@ -180,7 +194,7 @@ class LaneRunner:
     def _turn(self) -> None:
         self._turn_planned = False
         lane, connection = self.lane, self.binder.connection
-        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        now, now_ms = time.monotonic(), wall_ms()
         if connection is not None and connection.writable:
             lane.lease_until = self._lease_until()
             batch = lane.pump(now, now_ms)
@@ -230,7 +244,7 @@ class LaneRunner:
 
     def _copied(self, slot: Slot, copy: Copy, fault: Exception | None) -> None:
         if fault is None:
-            self.lane.diversion.copied(slot, copy, time.time_ns() // 1_000_000)
+            self.lane.diversion.copied(slot, copy, wall_ms())
             self.turn_soon()
 
     def _bury(self, now_ms: int) -> None:
@@ -251,24 +265,26 @@ class LaneRunner:
 
     def _buried(self, slot: Slot, fault: Exception | None) -> None:
         if fault is None:
-            self.lane.buried(slot, time.time_ns() // 1_000_000)
+            self.lane.buried(slot, wall_ms())
             self.turn_soon()
 
     # ---- dispatcher.binder.BindListener
 
     def bound(self) -> None:
         self.lane.bound = True
+        self.watch.bound()
         self.turn_soon()
 
     def unbound(self, tokens: list[Token], _reason: str) -> None:
         self.lane.bound = False
+        self.watch.unbound()
         # When we let go ourselves, what is out stays open in the ledger, and whoever owns the lane next lists it.
         if not self._closing:
-            self.lane.unanswered(tokens, "bind_lost", time.time_ns() // 1_000_000)
+            self.lane.unanswered(tokens, "bind_lost", wall_ms())
         self.turn_soon()
 
     def received(self, connection: EsmeConnection[Token], got: Received[Token]) -> None:
-        now, now_ms = time.monotonic(), time.time_ns() // 1_000_000
+        now, now_ms = time.monotonic(), wall_ms()
         if got.answers:
             self.lane.answered(got.answers, now, now_ms)
             self.tally.answered(got.answers)
@@ -287,6 +303,31 @@ class LaneRunner:
         self.token_committed.set()
         self.turn_soon()
 
+    def look(self) -> None:
+        """Once a second: switches, health, what expires while nothing is written."""
+        switch = self._world.reference.switches.get(self.carrier.name)
+        self.watch.look(switch, time.monotonic(), wall_ms())
+        self.turn_soon()
+
+    async def configure(self, carrier: Carrier) -> None:
+        """carriers.toml changed: takes what can change in place, and binds anew if the bind itself changed."""
+        rebind = carrier.bind_facts != self.carrier.bind_facts
+        self.carrier = carrier
+        self.lane.configure(carrier, Encoder(carrier, self._world.sealer))
+        self._desk.configure(carrier)
+        if rebind:
+            # What is out is answered first, so that a new password puts nothing in doubt.
+            self.lane.finishing = True
+            await self._answers(REBIND_WAIT_S)
+            await self.binder.rebind(carrier)
+            self.lane.finishing = False
+        self.turn_soon()
+
+    async def _answers(self, budget_s: float) -> None:
+        deadline = time.monotonic() + budget_s
+        while self.lane.out and self.lane.bound and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+
     # ---- letting go
 
     def suspend(self) -> None:
@@ -303,8 +344,7 @@ class LaneRunner:
         """For an orderly stop: writes nothing new, waits for answers to what is out, and for their outcomes."""
         self.suspend()
         deadline = time.monotonic() + budget_s
-        while self.lane.out and self.lane.bound and time.monotonic() < deadline:
-            await asyncio.sleep(0.01)
+        await self._answers(budget_s)
         await self.settle(max(0.1, deadline - time.monotonic()))
 
     def pending(self) -> str:

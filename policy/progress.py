@@ -16,6 +16,7 @@ from policy.status import (
     OPEN,
     PROGRESS_OF_RECEIPT,
     TIMED_OUT,
+    WAITS,
     ReceiptMode,
     SegmentState,
     Standing,
@@ -54,10 +55,17 @@ def turn_of(attempt: int, hop: int) -> int:
 class Send:
     """One submit that the carrier answered."""
 
-    __slots__ = ("at_ms", "carrier", "parts", "refusal", "states", "submitted_ms", "turn")
+    __slots__ = ("at_ms", "carrier", "parts", "refusal", "retry_at_ms", "states", "submitted_ms", "turn")
 
     def __init__(
-        self, turn: int, carrier: str, at_ms: int, submitted_ms: int, parts: Sequence[str], refusal: Standing | None
+        self,
+        turn: int,
+        carrier: str,
+        at_ms: int,
+        submitted_ms: int,
+        parts: Sequence[str],
+        refusal: Standing | None,
+        retry_at_ms: int,
     ) -> None:
         self.turn = turn
         self.carrier = carrier
@@ -65,6 +73,8 @@ class Send:
         self.submitted_ms = submitted_ms
         self.parts = parts
         self.refusal = refusal
+        self.retry_at_ms = retry_at_ms
+        """0: a refusal is the end of it."""
         self.states: dict[int, SegmentState] = {}
 
     def standing(self, modes: Mapping[str, ReceiptMode]) -> Standing:
@@ -87,6 +97,7 @@ class Progress:
         "timed_out",
         "turn",
         "updated_ms",
+        "verdicts",
     )
 
     def __init__(self, kept: Sequence[Entry] = ()) -> None:
@@ -96,6 +107,8 @@ class Progress:
         self.stage = _UNSEEN
         self.stop_code = ""
         self.doubts: list[Entry] = []
+        self.verdicts: list[tuple[int, str]] = []
+        """When and what was decided about a message in doubt."""
         self.cancel = False
         self.timed_out = False
         self.duplicate = False
@@ -124,7 +137,7 @@ class Progress:
 
     def _note(self, entry: Entry, at_ms: int) -> None:
         self.entries.append(entry)
-        self.updated_ms = max(self.updated_ms, at_ms)
+        self.updated_ms = at_ms if at_ms > self.updated_ms else self.updated_ms
 
     def _reach(self, turn: int, stage: int, code: str = "") -> None:
         if turn > self.turn or (turn == self.turn and self.stage < _FINAL and stage > self.stage):
@@ -167,6 +180,7 @@ class Progress:
         parts: Sequence[str],
         code: str = "",
         carrier_status: int = 0,
+        retry_at_ms: int = 0,
     ) -> int:
         """The carrier answered. Gives the submit's number; of a record that stands twice in Kafka, ~number of the first."""
         head = (at_ms, attempt, hop, carrier, offset, submitted_ms)
@@ -176,12 +190,12 @@ class Progress:
                 return ~answers.index(head)
         turn = attempt << 16 | hop
         if code:
-            self._note((timeline.REFUSED, *head, duplicate, parts, code, carrier_status), at_ms)
+            self._note((timeline.REFUSED, *head, duplicate, parts, code, carrier_status, retry_at_ms), at_ms)
             refusal = Standing(Status.FAILED, code, carrier_status or None)
         else:
             self._note((timeline.SENT, *head, duplicate, parts), at_ms)
             refusal = None
-        self.sends.append(Send(turn, carrier, at_ms, submitted_ms, parts, refusal))
+        self.sends.append(Send(turn, carrier, at_ms, submitted_ms, parts, refusal, retry_at_ms))
         self._reach(turn, _QUEUED)
         self.timed_out = False
         if duplicate:
@@ -228,6 +242,9 @@ class Progress:
             self.timed_out = True
         elif kind == timeline.CANCEL_ASKED:
             self.cancel = True
+        elif kind == timeline.RESOLVED:
+            self.verdicts.append((entry[1], entry[2]))
+            self.duplicate = self.duplicate or entry[2] == "resend"
         return True
 
     def _doubt(self, entry: Entry) -> None:
@@ -243,7 +260,8 @@ class Progress:
     def resolution(self, doubt: Entry) -> tuple[int, str] | None:
         """When and how an entry of `doubts` ended; None while it lasts.
 
-        An answer to the same turn ends it, if it did not come clearly before, and so does one to any later turn.
+        An answer to the same turn ends it, if it did not come clearly before, and so do an answer to any later turn and
+        what was decided since.
         """
         turn, at_ms = turn_of(doubt[2], doubt[3]), doubt[1]
         ends = [
@@ -256,12 +274,21 @@ class Progress:
             for other in self.doubts
             if other[5] == "dropped" and turn_of(other[2], other[3]) >= turn
         ]
+        ends += [verdict for verdict in self.verdicts if verdict[0] >= at_ms]
         return min(ends, default=None)
 
     @property
     def in_doubt(self) -> bool:
         """It may have been sent, and nothing has ended the doubt."""
         return any(self.resolution(doubt) is None for doubt in self.doubts)
+
+    def verdict(self) -> tuple[int, str] | None:
+        """What was decided about the newest doubt, and when; None when nothing was, or the message has moved on since."""
+        if not self.verdicts or not self.doubts:
+            return None
+        newest = max(self.doubts, key=lambda doubt: (turn_of(doubt[2], doubt[3]), doubt[1]))
+        last = max(self.verdicts)
+        return last if last[0] >= newest[1] and turn_of(newest[2], newest[3]) >= self.turn else None
 
     def unlisted_repeat(self) -> bool:
         """Two submits were accepted, the first was not known to have failed before the second, and fewer doubts were
@@ -284,20 +311,54 @@ class Progress:
             found = send.standing(modes)
             if found is DELIVERED:
                 return DELIVERED
-            newest = max(newest, send.turn)
+            newest = send.turn if send.turn > newest else newest
             if found is OPEN:
                 is_open = True
             elif failure is None or (send.turn, send.submitted_ms) > failed_last:
                 failure, failed_last = found, (send.turn, send.submitted_ms)
         if self.stage >= _FINAL:
             return Standing(Status(self.stage), self.stop_code or None)
-        if is_open:
+        verdict = self.verdict()
+        if is_open or (verdict is not None and verdict[1] == "sent"):
             return TIMED_OUT if self.timed_out else OPEN
+        if verdict is not None and verdict[1] == "drop":
+            return Standing(Status.FAILED, "dropped_in_doubt")
         if failure is not None and newest >= self.turn:
-            return failure
+            return WAITS if self._retry_at() and not self.cancel else failure
         if self.cancel and self.stage != _QUEUED:
             return Standing(Status.CANCELED, "canceled")
         return Standing(_STATUS_OF_STAGE[self.stage])
+
+    def _retry_at(self) -> int:
+        """When the newest submit, which failed, is tried again; 0: never."""
+        newest = max(self.sends, key=lambda send: (send.turn, send.submitted_ms))
+        return newest.retry_at_ms
+
+    def due(self, standing: Standing) -> tuple[int, str] | None:
+        """When the scheduler is to look at the message, and why; None when it need not."""
+        if standing.status >= Status.SENT:
+            return None
+        verdict = self.verdict()
+        if verdict is not None and verdict[1] == "resend":
+            return verdict
+        if standing is WAITS:
+            return self._retry_at(), "retry"
+        if self.stage == _SCHEDULED:
+            return self._not_before(), "scheduled"
+        turn = self.turn
+        for entry in reversed(self.entries):
+            if entry[0] == timeline.DEFERRED and turn_of(entry[2], entry[3]) == turn:
+                return entry[5], "deferred"
+            if entry[0] == timeline.IN_DOUBT and entry[5] == "waiting" and turn_of(entry[2], entry[3]) == turn:
+                return (entry[7], "in_doubt") if self.resolution(entry) is None else None
+        return None
+
+    def _not_before(self) -> int:
+        asked = [entry for entry in self.entries if entry[0] == timeline.RESCHEDULED]
+        if asked:
+            newest: int = max(asked, key=lambda entry: entry[1])[2]
+            return newest
+        return max((entry[5] for entry in self.entries if entry[0] == timeline.SCHEDULED), default=0)
 
 
 def _failed_before(send: Send, moment_ms: int) -> bool:

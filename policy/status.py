@@ -9,7 +9,8 @@ through one partition: there the first final state stays.
    finally: a long message without a segment is not delivered. Otherwise it is open.
 2. A message is delivered when any of its submits is. Else a final stop of its newest turn (expired, canceled, blocked,
    dropped) counts, else any open submit makes it `sent`, else a newer turn without a submit makes it what that turn is
-   (`queued`, `scheduled`, `held`), else it has failed as its newest submit did.
+   (`queued`, `scheduled`, `held`), else it waits for its next attempt (`scheduled`), else it has failed as its newest
+   submit did. What was decided about a message in doubt (sent, drop) counts where no submit was answered.
 
 So a final status stays, with these exceptions, each a fact that outranks it: a receipt after `unknown`; a delivery of another
 copy after a failure; a new turn or submit after a failure, which only a decision to try again makes.
@@ -105,6 +106,8 @@ class Standing(NamedTuple):
 
 OPEN: Final = Standing(Status.SENT)
 DELIVERED: Final = Standing(Status.DELIVERED)
+WAITS: Final = Standing(Status.SCHEDULED)
+"""Refused, and to be tried again later."""
 TIMED_OUT: Final = Standing(Status.UNKNOWN, "no_receipt")
 
 

@@ -149,6 +149,14 @@ class Carrier(Value):
         return {int(text, 16): rule for text, rule in self.errors.items()}
 
     @cached_property
+    def bind_facts(self) -> tuple[object, ...]:
+        """What a bind is made with: a change of any of these needs a new one."""
+        return (
+            self.host, self.port, self.system_id, self.password, self.system_type, self.bind_mode, self.tls,
+            self.enquire_link_s, self.bind_timeout_s, self.submit_timeout_s,
+        )  # fmt: skip
+
+    @cached_property
     def busy_status(self) -> int:
         return int(self.receipt_busy_status, 16)
 

@@ -141,10 +141,10 @@ def check_of(index: bytes) -> int:
 
 
 def masked(number: str) -> str:
-    """A number as logs may show it: `+861380****000`. At least four digits are hidden, all of a number below 8."""
+    """A number as logs may show it: `+861380****000`. At least three digits are hidden, all of a number below 8."""
     digits = number.lstrip("+")
     if len(digits) < 8:
         return "****"
     if len(digits) < 11:
         return f"+{digits[:2]}****{digits[-2:]}"
-    return f"+{digits[: min(6, len(digits) - 7)]}****{digits[-3:]}"
+    return f"+{digits[: min(6, len(digits) - 6)]}****{digits[-3:]}"
