@@ -24,7 +24,7 @@ from smpp.core.esme import BindParams, Received
 log = logger("dispatcher.bind")
 
 FIRST_DELAY_S: Final = 0.5
-LONGEST_DELAY_S: Final = 30.0
+LONGEST_DELAY_S: Final = 15.0
 ALREADY_BOUND_S: Final = 5.0
 """After ESME_RALYBND the old bind must time out at the SMSC first: not sooner than this."""
 REFUSED_S: Final = 60.0

@@ -135,7 +135,7 @@ class Diversion:
             found = self._lane.queue.next(bulk=True)
             if found is None:
                 break
-            if found.started or found.pending:
+            if found.started or (found.pending and found.state is SlotState.OUT):
                 self._kept.append(found)  # some segment is with this carrier: the others follow it
                 continue
             message = self._lane.passed(found, now_ms)
@@ -199,5 +199,5 @@ class Diversion:
         """Lets the gate have its say over what is kept: it may expire here."""
         for _ in range(len(self._kept)):
             slot = self._kept.popleft()
-            if slot.started or slot.pending or self._lane.passed(slot, now_ms) is not None:
+            if slot.state is SlotState.OUT or slot.started or self._lane.passed(slot, now_ms) is not None:
                 self._kept.append(slot)
