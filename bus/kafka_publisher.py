@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 
 from bus.ports import Done, Entry, PublishError, TopicPartition
 from runtime.logs import logger
-from runtime.metrics import PUBLISH_SECONDS, PUBLISHED
+from runtime.metrics import PUBLISH_SECONDS, PUBLISH_WAITING, PUBLISHED
 
 log = logger("bus.publisher")
 BATCH_BYTES: Final = 512 * 1024
@@ -72,6 +72,7 @@ class KafkaPublisher:
     async def start(self) -> None:
         self._producer = await self._new_producer()
         self._flusher = asyncio.create_task(self._flush_forever())
+        PUBLISH_WAITING.set_function(self.waiting_s)
 
     async def _new_producer(self) -> Any:
         producer = AIOKafkaProducer(**self._options)

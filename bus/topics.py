@@ -9,7 +9,7 @@ from typing import Any
 import aiokafka.errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
-from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 
 from bus.ports import Commit, TopicPartition
 from runtime.errors import ConfigError, UnavailableError
@@ -79,20 +79,25 @@ async def _partitions(admin: Any) -> dict[str, int]:
     return {entry["topic"]: len(entry["partitions"]) for entry in await admin.describe_topics(names)}
 
 
+def topic_config(spec: TopicSpec, replication: int) -> dict[str, str]:
+    """The settings that a topic of ours must have, besides partitions and replicas."""
+    return {
+        "cleanup.policy": "compact" if spec.compacted else "delete",
+        "retention.ms": str(spec.retention_ms),
+        "min.insync.replicas": str(min(2, replication)),
+        "unclean.leader.election.enable": "false",
+        # The timestamp is the producer's: age of a message, not of a copy of it.
+        "message.timestamp.type": "CreateTime",
+    }
+
+
 async def _create(admin: Any, specs: Sequence[TopicSpec], replication: int) -> None:
     topics = [
         NewTopic(
             name=spec.name,
             num_partitions=spec.partitions,
             replication_factor=replication,
-            topic_configs={
-                "cleanup.policy": "compact" if spec.compacted else "delete",
-                "retention.ms": str(spec.retention_ms),
-                "min.insync.replicas": str(min(2, replication)),
-                "unclean.leader.election.enable": "false",
-                # The timestamp is the producer's: age of a message, not of a copy of it.
-                "message.timestamp.type": "CreateTime",
-            },
+            topic_configs=topic_config(spec, replication),
         )
         for spec in specs
     ]
@@ -118,28 +123,46 @@ class GroupOffsets:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._client = AIOKafkaClient(bootstrap_servers=bootstrap)
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
 
     async def __aenter__(self) -> GroupOffsets:
         try:
             await self._client.bootstrap()
-            await self._admin.start()
         except kafka_errors.KafkaError as fault:
             await self.__aexit__()
             raise unreachable(self._bootstrap, fault) from None
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._admin.close()
         await self._client.close()
 
     async def committed(self, group: str) -> dict[TopicPartition, Commit]:
-        found = await self._admin.list_consumer_group_offsets(group)
+        """Raises UnavailableError when Kafka does not say."""
+        try:
+            async with asyncio.timeout(30):
+                response = await self._fetched(group)
+        except TimeoutError:
+            raise UnavailableError(f"Kafka does not tell the offsets of the group {group}", "look at its log") from None
         return {
-            TopicPartition(tp.topic, tp.partition): Commit(commit.offset, commit.metadata)
-            for tp, commit in found.items()
-            if commit.offset >= 0
+            TopicPartition(topic, partition): Commit(offset, metadata)
+            for topic, partitions in response.topics
+            for partition, offset, metadata, _ in partitions
+            if offset >= 0
         }
+
+    async def _fetched(self, group: str) -> Any:
+        # Not the admin client's list_consumer_group_offsets: it takes the answer of a coordinator that is still loading,
+        # which names no offsets, for a group without any (aiokafka 0.14), and a ledger must never pass for missing.
+        request = OffsetFetchRequest(group, None)
+        while True:
+            node = await self._coordinator(group)
+            response = await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
+            codes = {response.error_code, *(entry[3] for _, entries in response.topics for entry in entries)} - {0}
+            if not codes:
+                return response
+            if not codes <= {14, 15, 16}:  # loading, not available, elsewhere
+                names = ", ".join(kafka_errors.for_code(code).__name__ for code in codes)
+                raise UnavailableError(f"Kafka does not tell the offsets of the group {group}", names)
+            await asyncio.sleep(0.2)
 
     async def commit(self, group: str, commits: Mapping[TopicPartition, Commit]) -> None:
         """Raises UnavailableError when the group has members or Kafka refuses otherwise."""

@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recorder": ("recorder", "project Kafka into Postgres: messages, receipts, doubts, the audit log"),
     "migrate": ("migrate", "bring the database's schema up to this release"),
     "keys": ("keys", "make, list and revoke API keys; generate sealing keys"),
+    "load": ("load", "send messages as fast as asked, and measure what comes out"),
+    "dev": ("dev", "everything on this machine, with simulated carriers"),
     "topics": ("topics", "create the Kafka topics and the empty ledgers"),
     "simulator": ("simulator", "an SMSC with the faults of a real one"),
     "carriers": ("carriers", "check carriers.toml, list binds, probe a carrier"),
@@ -45,21 +47,27 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _env_file(words: list[str]) -> tuple[str | None, list[str]]:
+    """`--env-file FILE` and the other words: people write it before the command, behind it, or behind its action."""
+    parser = argparse.ArgumentParser("smpp-dispatch", add_help=False, allow_abbrev=False)
+    parser.add_argument("--env-file", metavar="FILE")
+    known, rest = parser.parse_known_args(words)
+    return known.env_file, rest
+
+
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Exit code 0 well, 2 wrong usage or configuration (one line), 1 anything else."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser()
-    known, rest = parser.parse_known_args(words)
+    env_file, words = _env_file(list(sys.argv[1:] if argv is None else argv))
+    known, rest = build_parser().parse_known_args(words)
     module = importlib.import_module(f"cli.{COMMANDS[known.command][0]}")
     own = argparse.ArgumentParser(
         f"smpp-dispatch {known.command}",
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    own.add_argument("--env-file", metavar="FILE", default=known.env_file, help="read SMPPD_… lines from FILE")
     module.arguments(own)
     args = own.parse_args(rest)
-    context = Context(os.environ if environ is None else environ, args.env_file)
+    context = Context(os.environ if environ is None else environ, env_file)
     try:
         return int(module.run(args, context))
     except OperatorError as fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,17 @@ from schemas.carriers import Carrier, CarrierBook, Inbound, Route
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TABLE = re.compile(r"^\s*\[(\[?)\s*([^\]]+?)\s*\]")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_\"'-]+)\s*=")
+_ROUTE = re.compile(r"route (\d+) ")
 
 
 def load_carriers(path: str | Path, environ: Mapping[str, str]) -> CarrierBook:
     """The carriers, routes and inbound numbers of a file. Raises ConfigError: `file:line: what (remedy)`."""
     try:
-        text = Path(path).read_text()
-    except OSError as fault:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else "it is not UTF-8"
         raise ConfigError(
-            f"can't read {path} ({fault.strerror})", "set SMPPD_CARRIERS_FILE, or copy deploy/carriers.example.toml"
+            f"can't read {path} ({why})", "set SMPPD_CARRIERS_FILE, or copy deploy/carriers.example.toml"
         ) from None
     return parse_carriers(text, environ, str(path))
 
@@ -42,6 +44,11 @@ def parse_carriers(text: str, environ: Mapping[str, str], name: str = "carriers.
         return CarrierBook.model_validate(data)
     except ValidationError as fault:
         raise ConfigError("; ".join(_explain(error, lines) for error in fault.errors()[:5])) from None
+
+
+def places(text: str, name: str) -> Callable[[tuple[str | int, ...]], str]:
+    """A function that tells `file:line` of a key or table, as `("carriers", "alpha", "tps")` or `("routes", 0)`."""
+    return _Lines(text, name).at
 
 
 def _fill_in(value: Any, environ: Mapping[str, str], lines: _Lines, where: tuple[str | int, ...]) -> Any:
@@ -75,6 +82,9 @@ def _explain(error: Any, lines: _Lines) -> str:
         return f"{lines.at(where)}: unknown key {where[-1]!r} ({hint})"
     if error["type"] == "missing":
         return f"{lines.at(where[:-1])}: {_dotted(where)} is missing"
+    if not where and (number := _ROUTE.match(message)):
+        where = ("routes", int(number[1]) - 1)
+        return f"{lines.at(where)}: {message}"
     return f"{lines.at(where)}: {_dotted(where)}: {message}" if where else f"{lines.name}: {message}"
 
 
@@ -110,7 +120,8 @@ class _Lines:
                     table = (parts[0], index)
                 else:
                     table = parts
-                self._lines.setdefault(table, number)
+                for length in range(1, len(table) + 1):
+                    self._lines.setdefault(table[:length], number)
             elif key := _KEY.match(line):
                 self._lines.setdefault((*table, key[1].strip("\"'")), number)
 

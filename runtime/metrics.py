@@ -129,6 +129,10 @@ DEAD_LETTERS = _counter(
 
 # every role
 PUBLISH_SECONDS = _histogram("smppd_publish_seconds", "Time until Kafka acknowledged a flush of records.")
+PUBLISH_WAITING = _gauge(
+    "smppd_publish_waiting_seconds",
+    "How long the oldest record has waited for Kafka's acknowledgement; 0 when none does.",
+)
 PUBLISHED = _counter("smppd_published_records_total", "Records acknowledged by Kafka.")
 LOOP_STALL = _gauge("smppd_event_loop_stall_seconds", "Longest delay of the event loop in the last ten seconds.")
 BUILD_INFO = _gauge("smppd_build_info", "Always 1; the labels tell role and version.", ("role", "version"))

@@ -105,6 +105,7 @@ class Settings(BaseModel):
     recorder_batch_records: int = Field(
         20_000, ge=100, le=200_000, description="Most records that the recorder folds at once."
     )
+    load_key: str = Field("", description="The API key that `smpp-dispatch load` sends with.", repr=False)
     retention_days: int = Field(90, ge=1, le=3660, description="Age at which daily partitions of Postgres are dropped.")
 
     @field_validator("index_key")
@@ -158,16 +159,19 @@ def load_settings(environ: Mapping[str, str], env_file: str | None = None) -> Se
 
 
 def _nearest(key: str) -> str:
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
-    close = difflib.get_close_matches(key.upper(), known, 1)
-    return f"did you mean {close[0]}?" if close else "docs/reference/settings.md lists what there is"
+    # Without the prefix, which alone makes any two names look alike.
+    known = [name.upper() for name in Settings.model_fields]
+    close = difflib.get_close_matches(key.upper().removeprefix(PREFIX), known, 1)
+    return f"did you mean {PREFIX}{close[0]}?" if close else "docs/reference/settings.md lists what there is"
 
 
 def _read_env_file(path: str) -> list[tuple[str, str]]:
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError as fault:
         raise ConfigError(f"can't read the env file {path}", fault.strerror or str(fault)) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"can't read the env file {path}", "it is not UTF-8") from None
     pairs = []
     for number, line in enumerate(lines, 1):
         text = line.strip().removeprefix("export ")
