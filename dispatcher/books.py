@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from policy.answers import unknown_codes
 from runtime.carriers_file import load_carriers
 from runtime.errors import ConfigError
 from runtime.logs import logger
@@ -32,7 +33,7 @@ class LiveBook:
         self._path = Path(path)
         self._environ = environ
         self._stamp = self._now()
-        self._book = load_carriers(path, environ)
+        self._book = _load(self._path, environ)
 
     def current(self) -> CarrierBook:
         return self._book
@@ -50,7 +51,7 @@ class LiveBook:
             return None
         self._stamp = stamp
         try:
-            book = load_carriers(self._path, self._environ)
+            book = _load(self._path, self._environ)
             _refuse_other_partitions(self._book, book)
         except ConfigError as fault:
             self.fault = f"{fault} (the carriers as they were before stay in use)"
@@ -61,6 +62,14 @@ class LiveBook:
         changes = _compare(before, book)
         log.info("carriers_read", added=changes.added, removed=changes.removed, changed=changes.changed)
         return changes
+
+
+def _load(path: Path, environ: Mapping[str, str]) -> CarrierBook:
+    book = load_carriers(path, environ)
+    wrong = unknown_codes(book)
+    if wrong:
+        raise ConfigError(f"{path}: {wrong[0]}", "use a code of that list")
+    return book
 
 
 def _compare(before: CarrierBook, after: CarrierBook) -> Changes:

@@ -26,8 +26,8 @@ from runtime.errors import ConfigError, OperatorError, UnavailableError
 from runtime.health import Health, HealthServer
 from runtime.lifecycle import Lifecycle, Part
 from runtime.logs import logger
-from runtime.metrics import BUILD_INFO, LOOP_STALL
 from runtime.settings import Settings
+from runtime.vitals import Vitals
 from schemas.carriers import Carrier
 from schemas.sealing import BlindIndex, Sealer
 from schemas.topics import Topics
@@ -60,6 +60,7 @@ class Dispatcher:
         self._health.add("carriers.toml", lambda: book.fault)
         self._health_server = HealthServer(self._health, settings.metrics_host, settings.metrics_port)
         self._board = StatusBoard(self._topics.carrier_status, settings.instance_id, self._publisher)
+        self._vitals = Vitals("dispatcher")
         self._ticking: asyncio.Task[None] | None = None
 
     def _reader(self, name: str) -> KafkaReader:
@@ -79,6 +80,7 @@ class Dispatcher:
             ),
             Part("reference", self._snapshot.start, self._snapshot.stop),
             Part("health", self._health_server.start, self._health_server.stop),
+            Part("vitals", self._vitals.start, self._vitals.stop),
             Part("carriers", self._start_groups, self._stop_groups, self._settings.drain_timeout_s + 8, self._pending),
             Part("clock", self._start_clock, self._stop_clock),
         ):
@@ -164,7 +166,6 @@ class Dispatcher:
     async def _start_clock(self) -> None:
         self._ticking = asyncio.create_task(self._tick())
         self._lifecycle.supervise(self._ticking)
-        BUILD_INFO.labels("dispatcher", "0.1.0").set(1)
 
     async def _stop_clock(self) -> None:
         if self._ticking is not None:
@@ -183,16 +184,9 @@ class Dispatcher:
                 log.error("carriers_not_applied", fault=str(fault))
 
     async def _tick(self) -> None:
-        """Once a second: gauges, the status board, and a turn for lanes that no event wakes."""
-        worst, since = 0.0, time.monotonic()
+        """Once a second: carriers.toml, switches and health, gauges and the status board."""
         while True:
-            due = time.monotonic() + 1.0
             await asyncio.sleep(1.0)
-            now = time.monotonic()
-            worst = max(worst, now - due)
-            if now - since >= 10:
-                LOOP_STALL.set(worst)
-                worst, since = 0.0, now
             await self._follow_carriers()
             for group in self.groups.values():
                 group.look()

@@ -366,7 +366,7 @@ class LaneRunner:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        self.tally.flush(self.lane)
+        self.tally.close(self.lane)
 
     def lag(self) -> Counter[int]:
         """Records in Kafka that were not read yet, by class."""

@@ -3,6 +3,7 @@ as much as the message."""
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from dispatcher.lane import Lane
 from dispatcher.slots import Token
 from runtime.metrics import (
     ACCEPT_TO_SUBMIT,
+    BIND_UP,
     DOUBTS,
     DUPLICATES,
     LANE_RATE,
@@ -69,6 +71,13 @@ class Tally:
                 observe_many(histogram, counts, self._wait_sums[cls] / 1000)
                 counts.clear()
                 self._wait_sums[cls] = 0.0
+
+    def close(self, lane: Lane) -> None:
+        """The last figures; then the gauges of a lane that is no longer ours go, lest they tell of it for ever."""
+        self.flush(lane)
+        for gauge in (WINDOW_IN_USE, LANE_RATE, OPEN_RECORDS, BIND_UP):
+            with contextlib.suppress(KeyError):
+                gauge.remove(self._carrier, self._lane)
 
     def _gauges(self, lane: Lane) -> None:
         WINDOW_IN_USE.labels(self._carrier, self._lane).set(lane.out)

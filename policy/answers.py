@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from schemas.carriers import ErrorRule
+from policy.outcomes import OUTCOMES
+from schemas.carriers import CarrierBook, ErrorRule
 from smpp.core.constants import CommandStatus as S
 
 
@@ -74,6 +75,16 @@ DEFAULT: Final[dict[int, Verdict]] = {
 # A vendor's own code says no more than "no": it is not tried again, since nothing says that it would help.
 UNKNOWN: Final = Verdict(Meaning.PERMANENT, "carrier_refused")
 _DEFAULT_CODE: Final = {Meaning.TEMPORARY: "carrier_error", Meaning.PERMANENT: "carrier_refused"}
+
+
+def unknown_codes(book: CarrierBook) -> list[str]:
+    """`carrier: status: code` of each rule whose code is not one of policy.outcomes: it would tell nobody anything."""
+    return [
+        f"carriers.{name}.errors: {status} has the code {rule.code!r}, which docs/reference/outcomes.md does not list"
+        for name, carrier in book.carriers.items()
+        for status, rule in carrier.errors.items()
+        if rule.code and rule.code not in OUTCOMES
+    ]
 
 
 class Answers(dict[int, Verdict]):
