@@ -65,6 +65,8 @@ class MessageRow:
     carrier_error: str | None
     attempts: tuple[Attempt, ...] = ()
     timeline: tuple[Event, ...] = ()
+    not_before_ms: int = 0
+    """When it is, or was, to be sent; 0: at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +105,76 @@ class KeyedRow:
 
     id: bytes
     body_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtRow:
+    """A message that may have been sent without an answer, or (reason `possible_duplicate`) one sent twice that nobody
+    had listed. `account`, `status` and `client_ref` are None while only the doubt is known."""
+
+    id: bytes
+    account: str | None
+    cls: int
+    carrier: str
+    attempt: int
+    hop: int
+    lane: int
+    reason: str
+    action: str
+    at_ms: int
+    until_ms: int
+    status: Status | None
+    client_ref: str | None
+    resolved_ms: int | None = None
+    """When the doubt ended; None while it lasts."""
+    resolution: str | None = None
+    """How it ended."""
+    sent: bool | None = None
+    """Whether the carrier took it after all, as an answer or a receipt told; None: nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRow:
+    """Where a message stands, for decisions about it."""
+
+    id: bytes
+    account: str
+    status: Status
+    in_doubt: bool
+    resolvable: bool
+    """In doubt, and nobody is about to send it: it waits for evidence, or is held (not one that its lane is resending)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """What `list_audit` selects by; None: not by this. `until_ms` is exclusive."""
+
+    kind: str | None = None
+    subject: str | None = None
+    actor: str | None = None
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One act. `what` is JSON: the record that it left, without secrets."""
+
+    at_ms: int
+    kind: str
+    subject: str
+    actor: str
+    reason: str
+    what: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRow:
+    """A message from a handset. `number` is ours; theirs and the text are sealed."""
+
+    id: bytes
+    at_ms: int
+    account: str
+    carrier: str
+    number: str
+    sealed: bytes
