@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from msgspec.structs import replace
+
 from schemas.records import CarrierSwitch
 
 
@@ -14,10 +16,21 @@ class Directive(Enum):
 
 
 def in_force(switch: CarrierSwitch | None, now_ms: int) -> CarrierSwitch | None:
-    """The switch, unless it has reverted by itself."""
-    if switch is None or (switch.until_ms and now_ms >= switch.until_ms):
+    """What of the switch holds at Unix milliseconds `now_ms`: state and rate revert each at its own time. None: nothing does."""
+    if switch is None:
         return None
-    return switch
+    state_over = bool(switch.until_ms) and now_ms >= switch.until_ms
+    tps_over = bool(switch.tps_until_ms) and now_ms >= switch.tps_until_ms
+    if not (state_over or tps_over):
+        return switch
+    left = replace(
+        switch,
+        state="active" if state_over else switch.state,
+        until_ms=0 if state_over else switch.until_ms,
+        tps=0 if tps_over else switch.tps,
+        tps_until_ms=0 if tps_over else switch.tps_until_ms,
+    )
+    return left if left.state != "active" or left.tps else None
 
 
 def directive(switch: CarrierSwitch | None, now_ms: int, ailing_s: float, failover_after_s: float) -> Directive:

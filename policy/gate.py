@@ -39,10 +39,14 @@ _BATCH_PAUSED: Final = Defer(0, "batch_paused")
 
 @dataclass(slots=True)
 class Facts:
-    """What the gate must know, from the `reference` topic. `quiet` is kept true while there is nothing to check."""
+    """What the gate must know, from the `reference` topic. `quiet` is kept true while there is nothing to check.
 
-    canceled: set[bytes] = field(default_factory=set)
-    batches: dict[bytes, Literal["paused", "canceled"]] = field(default_factory=dict)
+    Cancellations and batches are kept by (id, account): they are taken without asking whose the id is while Postgres is
+    away, so one account's word must never touch, or replace, what holds for another's.
+    """
+
+    canceled: set[tuple[bytes, str]] = field(default_factory=set)
+    batches: dict[tuple[bytes, str], Literal["paused", "canceled"]] = field(default_factory=dict)
     suspended: set[str] = field(default_factory=set)
     quiet: bool = True
 
@@ -57,11 +61,11 @@ def gate(message: MtMessage, facts: Facts, now_ms: int) -> Decision:
         return _EXPIRED
     if facts.quiet:
         return GO
-    if message.id in facts.canceled:
+    if (message.id, message.account) in facts.canceled:
         return _CANCELED
     if message.account in facts.suspended:
         return _SUSPENDED
-    state = facts.batches.get(message.batch) if message.batch is not None else None
+    state = facts.batches.get((message.batch, message.account)) if message.batch is not None else None
     if state is None:
         return GO
     return _BATCH_CANCELED if state == "canceled" else _BATCH_PAUSED

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from policy.matching import CLOCK_SKEW_MS
+from policy.sends import Send
 from policy.status import (
     DELIVERED,
     OPEN,
@@ -20,10 +21,9 @@ from policy.status import (
     ReceiptMode,
     SegmentState,
     Standing,
-    standing_of_segments,
 )
 from schemas.status import Status
-from smpp.states import FINAL_STATES, MessageState
+from smpp.states import FINAL_STATES
 from store import timeline
 from store.timeline import Entry
 
@@ -44,41 +44,11 @@ _STATUS_OF_STAGE: Final = {
     _DEFERRED: Status.SCHEDULED,
     _HELD: Status.HELD,
 }
-_EACH: Final[ReceiptMode] = "each"
 
 
 def turn_of(attempt: int, hop: int) -> int:
     """Attempt and hop as one number that grows with both."""
     return attempt << 16 | hop
-
-
-class Send:
-    """One submit that the carrier answered."""
-
-    __slots__ = ("at_ms", "carrier", "parts", "refusal", "retry_at_ms", "states", "submitted_ms", "turn")
-
-    def __init__(
-        self,
-        turn: int,
-        carrier: str,
-        at_ms: int,
-        submitted_ms: int,
-        parts: Sequence[str],
-        refusal: Standing | None,
-        retry_at_ms: int,
-    ) -> None:
-        self.turn = turn
-        self.carrier = carrier
-        self.at_ms = at_ms
-        self.submitted_ms = submitted_ms
-        self.parts = parts
-        self.refusal = refusal
-        self.retry_at_ms = retry_at_ms
-        """0: a refusal is the end of it."""
-        self.states: dict[int, SegmentState] = {}
-
-    def standing(self, modes: Mapping[str, ReceiptMode]) -> Standing:
-        return self.refusal or standing_of_segments(self.parts, self.states, modes.get(self.carrier, _EACH))
 
 
 class Progress:
@@ -280,7 +250,7 @@ class Progress:
     @property
     def in_doubt(self) -> bool:
         """It may have been sent, and nothing has ended the doubt."""
-        return any(self.resolution(doubt) is None for doubt in self.doubts)
+        return bool(self.doubts) and any(self.resolution(doubt) is None for doubt in self.doubts)
 
     def verdict(self) -> tuple[int, str] | None:
         """What was decided about the newest doubt, and when; None when nothing was, or the message has moved on since."""
@@ -298,7 +268,7 @@ class Progress:
         accepted = sorted(
             (send for send in self.sends if send.refusal is None), key=lambda send: (send.submitted_ms, send.turn)
         )
-        repeats = sum(not _failed_before(first, second.submitted_ms) for first, second in itertools.pairwise(accepted))
+        repeats = sum(not first.failed_before(second.submitted_ms) for first, second in itertools.pairwise(accepted))
         return repeats > len(self.doubts)
 
     def standing(self, modes: Mapping[str, ReceiptMode]) -> Standing:
@@ -329,6 +299,11 @@ class Progress:
             return Standing(Status.CANCELED, "canceled")
         return Standing(_STATUS_OF_STAGE[self.stage])
 
+    @property
+    def ever_due(self) -> bool:
+        """The scheduler may have been told to look at it."""
+        return bool(self.doubts) or any(send.retry_at_ms for send in self.sends)
+
     def _retry_at(self) -> int:
         """When the newest submit, which failed, is tried again; 0: never."""
         newest = max(self.sends, key=lambda send: (send.turn, send.submitted_ms))
@@ -340,7 +315,7 @@ class Progress:
             return None
         verdict = self.verdict()
         if verdict is not None and verdict[1] == "resend":
-            return verdict
+            return verdict[0], "resolved"
         if standing is WAITS:
             return self._retry_at(), "retry"
         if self.stage == _SCHEDULED:
@@ -350,7 +325,7 @@ class Progress:
             if entry[0] == timeline.DEFERRED and turn_of(entry[2], entry[3]) == turn:
                 return entry[5], "deferred"
             if entry[0] == timeline.IN_DOUBT and entry[5] == "waiting" and turn_of(entry[2], entry[3]) == turn:
-                return (entry[7], "in_doubt") if self.resolution(entry) is None else None
+                return (entry[7], "waiting") if self.resolution(entry) is None else None
         return None
 
     def _not_before(self) -> int:
@@ -359,10 +334,3 @@ class Progress:
             newest: int = max(asked, key=lambda entry: entry[1])[2]
             return newest
         return max((entry[5] for entry in self.entries if entry[0] == timeline.SCHEDULED), default=0)
-
-
-def _failed_before(send: Send, moment_ms: int) -> bool:
-    return any(
-        known.state in FINAL_STATES and known.state != MessageState.DELIVRD and known.at_ms <= moment_ms
-        for known in send.states.values()
-    )

@@ -9,8 +9,8 @@ through one partition: there the first final state stays.
    finally: a long message without a segment is not delivered. Otherwise it is open.
 2. A message is delivered when any of its submits is. Else a final stop of its newest turn (expired, canceled, blocked,
    dropped) counts, else any open submit makes it `sent`, else a newer turn without a submit makes it what that turn is
-   (`queued`, `scheduled`, `held`), else it waits for its next attempt (`scheduled`), else it has failed as its newest
-   submit did. What was decided about a message in doubt (sent, drop) counts where no submit was answered.
+   (`queued`, `scheduled`, `held`), else it waits for its next attempt (`queued`), else it has failed as its newest submit
+   did. What was decided about a message in doubt (sent, drop) counts where no submit was answered.
 
 So a final status stays, with these exceptions, each a fact that outranks it: a receipt after `unknown`; a delivery of another
 copy after a failure; a new turn or submit after a failure, which only a decision to try again makes.
@@ -106,7 +106,7 @@ class Standing(NamedTuple):
 
 OPEN: Final = Standing(Status.SENT)
 DELIVERED: Final = Standing(Status.DELIVERED)
-WAITS: Final = Standing(Status.SCHEDULED)
+WAITS: Final = Standing(Status.QUEUED)
 """Refused, and to be tried again later."""
 TIMED_OUT: Final = Standing(Status.UNKNOWN, "no_receipt")
 
@@ -121,8 +121,12 @@ def standing_of_segments(
     if not states:
         return OPEN
     count = len(smsc_ids)
+    if count == 1:
+        # Nearly every message.
+        only = states[1]
+        return _FINAL_STANDING.get(only.state, OPEN) if not only.error else _standing_of_one(only)
     counted: Sequence[int] = range(1, count + 1)
-    if mode != "each" and count > 1:
+    if mode != "each":
         counted = (1,) if mode == "first" else (count,)
     worst: SegmentState | None = None
     missing = False
@@ -136,6 +140,20 @@ def standing_of_segments(
         elif worst is None or known.at_ms < worst.at_ms:
             worst = known
     if worst is not None:
-        status = STATUS_OF_RECEIPT[worst.state]
-        return Standing(status, code_of_receipt(worst.state, worst.error), None, worst.error or None)
+        return _standing_of_one(worst)
     return DELIVERED if delivered and not missing else OPEN
+
+
+def _standing_of_one(known: SegmentState) -> Standing:
+    """Of a message whose fate one segment decides."""
+    if known.state not in FINAL_STATES:
+        return OPEN
+    if known.state == MessageState.DELIVRD:
+        return DELIVERED
+    status = STATUS_OF_RECEIPT[known.state]
+    return Standing(status, code_of_receipt(known.state, known.error), None, known.error or None)
+
+
+_FINAL_STANDING: Final = {
+    int(state): _standing_of_one(SegmentState(int(state), "", 0)) for state in MessageState if state.is_final
+}

@@ -32,7 +32,8 @@ class Adaptive:
         """After ESME_RTHROTTLED or ESME_RMSGQFUL. Refusals within one hold count as one."""
         if now < self.decreased_at + HOLD_S:
             return self
-        again = now < self.decreased_at + 4 * HOLD_S
+        # Counted from the end of the pause: else a pause longer than this would always begin anew at the shortest.
+        again = now < self.decreased_at + self.pause_s + 4 * HOLD_S
         pause = min(self.pause_s * 2, LONGEST_PAUSE_S) if again else PAUSE_S
         return Adaptive(max(FLOOR, self.fraction * DECREASE), now + pause, pause, now, now)
 

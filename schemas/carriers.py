@@ -3,6 +3,7 @@ runtime.carriers_file; what a carrier's quirks do is the rooms' business, which 
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -17,6 +18,7 @@ MAX_EXPOSURE = 1000
 
 MessageClass = Literal["otp", "notice", "marketing"]
 InDoubtPolicy = Literal["resend", "wait", "hold", "drop"]
+_STATUS_CODE = re.compile(r"(0[xX])?[0-9a-fA-F]{1,8}\Z").match
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
 
@@ -116,15 +118,28 @@ class Carrier(Value):
             raise ValueError("a price is 0 or more, with at most six decimals")
         return price
 
+    @field_validator("receipt_busy_status")
+    @classmethod
+    def _no_success(cls, status: str) -> str:
+        if int(status, 16) == 0:
+            raise ValueError(
+                "0 would acknowledge receipts that are not durable; write a temporary error, like 0x00000064"
+            )
+        return status
+
     @field_validator("errors")
     @classmethod
     def _status_codes(cls, errors: dict[str, ErrorRule]) -> dict[str, ErrorRule]:
+        seen: dict[int, str] = {}
         for text in errors:
-            try:
-                if not 0 <= int(text, 16) <= 0xFFFFFFFF:
-                    raise ValueError
-            except ValueError:
-                raise ValueError(f"{text!r} is not a command_status; write it like 0x00000401") from None
+            if _STATUS_CODE(text) is None:
+                raise ValueError(f"{text!r} is not a command_status; write it like 0x00000401")
+            status = int(text, 16)
+            if status == 0:
+                raise ValueError(f"{text!r} is ESME_ROK: what a carrier accepted is accepted")
+            if status in seen:
+                raise ValueError(f"{seen[status]!r} is there twice, the second time as {text!r}")
+            seen[status] = text
         return errors
 
     @model_validator(mode="after")
@@ -200,6 +215,9 @@ class CarrierBook(Value):
     @classmethod
     def _name_carriers(cls, data: Any) -> Any:
         if isinstance(data, dict) and isinstance(data.get("carriers"), dict):
+            for name, body in data["carriers"].items():
+                if isinstance(body, dict) and body.get("name", name) != name:
+                    raise ValueError(f"the carrier {name!r} has another `name` inside its table: leave that out")
             named = {
                 name: {**body, "name": name} if isinstance(body, dict) else body
                 for name, body in data["carriers"].items()
@@ -219,6 +237,16 @@ class CarrierBook(Value):
                     raise ValueError(f"route {number} repeats prefix {route.prefix!r} for {cls}")
                 seen.add((route.prefix, cls))
         return self
+
+    @field_validator("inbound")
+    @classmethod
+    def _one_account_a_number(cls, inbound: tuple[Inbound, ...]) -> tuple[Inbound, ...]:
+        numbers: set[str] = set()
+        for entry in inbound:
+            if entry.number in numbers:
+                raise ValueError(f"the number {entry.number} is there twice: what is sent to it has one account")
+            numbers.add(entry.number)
+        return inbound
 
     @cached_property
     def accounts_by_number(self) -> dict[str, str]:

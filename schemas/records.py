@@ -316,11 +316,13 @@ class CarrierSwitch(Record, frozen=True, tag=50):
     tps: int = 0
     """Contract rate to use instead of the file's; 0: the file's."""
     until_ms: int = 0
-    """When it reverts by itself; 0: never."""
+    """When `state` reverts to active by itself; 0: never."""
+    tps_until_ms: int = 0
+    """When `tps` reverts to the file's by itself; 0: never. Read a switch through policy.failover.in_force."""
 
 
 class BatchSwitch(Record, frozen=True, tag=51):
-    """Key `batch/<id>`."""
+    """Key `batch/<id>/<account>`: it holds for messages of this account only."""
 
     act: Act
     batch: bytes
@@ -329,7 +331,7 @@ class BatchSwitch(Record, frozen=True, tag=51):
 
 
 class Cancellation(Record, frozen=True, tag=52):
-    """Key `cancel/<message id>`."""
+    """Key `cancel/<message id>/<account>`: it holds for a message of this account only."""
 
     act: Act
     id: bytes
@@ -354,7 +356,15 @@ class Rescheduled(Record, frozen=True, tag=35):
     not_before_ms: int
 
 
-IntakeRecord = Scheduled | Blocked | BatchAccepted | Resolved | Rescheduled | Expired | Canceled
+class ContentRead(Record, frozen=True, tag=36):
+    """In `intake`: somebody was shown the text and number of a message; for the audit log."""
+
+    act: Act
+    id: bytes
+    account: str
+
+
+IntakeRecord = Scheduled | Blocked | BatchAccepted | Resolved | Rescheduled | ContentRead | Expired | Canceled
 """`Expired` and `Canceled` stand here for messages that were not in a lane; their `offset` is -1."""
 
 ReferenceRecord = ApiKey | Account | CarrierSwitch | BatchSwitch | Cancellation
@@ -385,4 +395,4 @@ class DeadLetter(Record, frozen=True, tag=60):
     value: bytes
 
 
-KNOWN_TAGS: Final = frozenset({1, *range(16, 26), *range(32, 36), 40, *range(48, 53), 56, 60})
+KNOWN_TAGS: Final = frozenset({1, *range(16, 26), *range(32, 37), 40, *range(48, 53), 56, 60})

@@ -13,6 +13,12 @@ MO_PARTITIONS: Final = 8
 RETENTION_MS: Final = 14 * 86_400_000
 
 
+def intake_partition(id: bytes) -> int:
+    """The partition of `intake` for all records of a message or batch, so that they are read in their order."""
+    # The end of the id: its start is the time, the same for all ids of a moment.
+    return int.from_bytes(id[-4:], "big") % INTAKE_PARTITIONS
+
+
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
     """One topic as it must be. `writers` and `readers` are roles; `retention_ms` -1: never dropped by age."""
@@ -84,7 +90,13 @@ class Topics:
         """Every topic of the service, in the order of creation. `carriers`: (name, partitions)."""
         specs = [spec for name, partitions in carriers for spec in self.of_carrier(name, partitions)]
         specs += [
-            TopicSpec(self.intake, INTAKE_PARTITIONS, "what does not go to a lane now", ("api",), ("recorder",)),
+            TopicSpec(
+                self.intake,
+                INTAKE_PARTITIONS,
+                "what does not go to a lane now",
+                ("api", "cli", "scheduler"),
+                ("recorder",),
+            ),
             TopicSpec(self.mo, MO_PARTITIONS, "messages from handsets", ("dispatcher",), ("recorder",)),
             TopicSpec(
                 self.reference,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from policy.failover import Directive, contract_tps, directive
+from policy.failover import Directive, contract_tps, directive, in_force
 from schemas.records import Act, CarrierSwitch
 
 NOW = 1_790_000_000_000
 
 
-def switch(state: str = "active", tps: int = 0, until_ms: int = 0) -> CarrierSwitch:
-    return CarrierSwitch(Act("ops", "a reason", NOW), "alpha", state, tps, until_ms)  # type: ignore[arg-type]
+def switch(state: str = "active", tps: int = 0, until_ms: int = 0, tps_until_ms: int = 0) -> CarrierSwitch:
+    return CarrierSwitch(Act("ops", "a reason", NOW), "alpha", state, tps, until_ms, tps_until_ms)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,20 @@ def test_the_rate_is_the_operators_while_the_switch_holds() -> None:
     assert contract_tps(500, None, NOW) == 500
     assert contract_tps(500, switch(tps=100), NOW) == 100
     assert contract_tps(500, switch(), NOW) == 500
-    assert contract_tps(500, switch(tps=100, until_ms=NOW), NOW) == 500
+    assert contract_tps(500, switch(tps=100, tps_until_ms=NOW + 1), NOW) == 100
+    assert contract_tps(500, switch(tps=100, tps_until_ms=NOW), NOW) == 500
+
+
+def test_state_and_rate_end_each_at_its_own_time() -> None:
+    both = switch("paused", 100, NOW + 10, NOW + 20)
+    assert in_force(both, NOW + 9) is both
+    left = in_force(both, NOW + 10)
+    assert left == switch("active", 100, 0, NOW + 20)
+    assert in_force(both, NOW + 20) is None
+    assert in_force(switch("paused", 100, 0, NOW), NOW) == switch("paused")
+
+
+def test_a_resumed_carrier_keeps_its_record_so_that_it_is_known_who_did_it() -> None:
+    resumed = switch()
+    assert in_force(resumed, NOW) is resumed
+    assert in_force(None, NOW) is None
