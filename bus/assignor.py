@@ -69,8 +69,13 @@ def _units_in_force(claims: Mapping[str, Claim]) -> int:
     if len({claim.config for claim in claims.values()}) > 1:
         held = Counter(claim.in_force for claim in claims.values() if claim.in_force)
         if held:
-            return held.most_common(1)[0][0]
-    return wanted.most_common(1)[0][0]
+            return _most_common(held)
+    return _most_common(wanted)
+
+
+def _most_common(counts: Counter[int]) -> int:
+    # Of several the smallest: whoever leads, and in whatever order it hears of the members, says the same.
+    return min(counts, key=lambda units: (-counts[units], units))
 
 
 def partitions_of(unit: int, units: int, partitions: int) -> range:

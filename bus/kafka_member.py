@@ -145,6 +145,8 @@ class KafkaMember:
         coordinator = self._coordinator
         if coordinator is None:
             raise CommitNotSent("not a member")
+        if not commits:
+            return
         topics: defaultdict[str, list[tuple[int, int, str]]] = defaultdict(list)
         for tp, commit in commits.items():
             topics[tp.topic].append((tp.partition, commit.offset, commit.metadata))

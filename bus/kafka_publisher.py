@@ -42,6 +42,10 @@ class _Call:
         self.fault: Exception | None = None
 
 
+_Sent = tuple[Any, list[_Call], int]
+"""The future of a batch, the calls that have entries in it, and how many records it holds."""
+
+
 class KafkaPublisher:
     """See bus.ports.Publisher. `linger_s`: how long to gather before a flush when little is under way."""
 
@@ -63,6 +67,8 @@ class KafkaPublisher:
         self._queue: dict[TopicPartition, list[_Call]] = {}
         self._wake = asyncio.Event()
         self._room = asyncio.Semaphore(ROUNDS_UNDER_WAY)
+        # One round at a time hands its batches over, and none while what failed waits for its turn: that keeps the order.
+        self._order = asyncio.Lock()
         self._rounds: set[asyncio.Task[None]] = set()
         self._flusher: asyncio.Task[None] | None = None
         self._oldest: deque[_Call] = deque()
@@ -89,16 +95,18 @@ class KafkaPublisher:
             self._flusher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._flusher
-        if self._queue:
-            await self._round(self._take())
         if self._rounds:
             await asyncio.wait(self._rounds)
         if self._producer is not None:
+            await self._round()
             await self._producer.stop()
 
     def publish(
         self, topic: str, partition: int, entries: Sequence[Entry], done: Done, *, lasting: bool = False
     ) -> None:
+        if not entries:
+            asyncio.get_running_loop().call_soon(done, None)
+            return
         tp = TopicPartition(topic, partition)
         call = _Call(tp, entries, done, lasting, time.monotonic())
         waiting = self._queue.get(tp)
@@ -115,15 +123,7 @@ class KafkaPublisher:
         return self._bytes
 
     def waiting_s(self) -> float:
-        oldest = self._oldest
-        while oldest and oldest[0].size == 0:
-            oldest.popleft()
-        return time.monotonic() - oldest[0].since if oldest else 0.0
-
-    def _take(self) -> dict[TopicPartition, list[_Call]]:
-        queue, self._queue = self._queue, {}
-        self._wake.clear()
-        return queue
+        return time.monotonic() - self._oldest[0].since if self._oldest else 0.0
 
     async def _flush_forever(self) -> None:
         while True:
@@ -131,7 +131,8 @@ class KafkaPublisher:
             await self._room.acquire()
             # One turn of the loop lets whatever else is ready publish into this flush.
             await asyncio.sleep(self._linger_s)
-            task = asyncio.create_task(self._round(self._take()))
+            self._wake.clear()
+            task = asyncio.create_task(self._round())
             self._rounds.add(task)
             task.add_done_callback(self._round_over)
 
@@ -141,25 +142,31 @@ class KafkaPublisher:
         if not task.cancelled() and task.exception() is not None:
             log.error("flush_failed", fault=repr(task.exception()))
 
-    async def _round(self, queue: dict[TopicPartition, list[_Call]]) -> None:
+    async def _round(self) -> None:
         started = time.monotonic()
-        count = 0
-        sent: list[tuple[Any, list[_Call]]] = []
-        for tp, calls in queue.items():
-            for batch, carried in self._batches(calls):
-                count += batch.record_count()
-                try:
-                    future = await self._producer.send_batch(batch, tp.topic, partition=tp.partition)
-                except kafka_errors.KafkaError as fault:
-                    future = asyncio.get_running_loop().create_future()
-                    future.set_exception(fault)
-                sent.append((future, carried))
-        await asyncio.wait([future for future, _ in sent])
+        async with self._order:
+            queue, self._queue = self._queue, {}
+            sent = await self._hand_over(queue)
+        if not sent:
+            return
+        await asyncio.wait([future for future, _, _ in sent])
         PUBLISH_SECONDS.observe(time.monotonic() - started)
-        PUBLISHED.inc(count)
         again = self._settle(sent)
         if again:
             await self._publish_again(again)
+
+    async def _hand_over(self, queue: dict[TopicPartition, list[_Call]]) -> list[_Sent]:
+        sent: list[_Sent] = []
+        for tp, calls in queue.items():
+            for batch, carried in self._batches(calls):
+                try:
+                    future = await self._producer.send_batch(batch, tp.topic, partition=tp.partition)
+                except Exception as fault:
+                    # Also what is no KafkaError, as for a partition that is not there: its callers must hear of it.
+                    future = asyncio.get_running_loop().create_future()
+                    future.set_exception(fault)
+                sent.append((future, carried, batch.record_count()))
+        return sent
 
     def _batches(self, calls: list[_Call]) -> list[tuple[Any, list[_Call]]]:
         """The calls of one partition, in order, as closed batches with the calls that have entries in each."""
@@ -179,11 +186,12 @@ class KafkaPublisher:
         out.append((batch, carried))
         return out
 
-    def _settle(self, sent: list[tuple[Any, list[_Call]]]) -> list[_Call]:
+    def _settle(self, sent: list[_Sent]) -> list[_Call]:
         """Tells each call what became of it; gives those that must be published again."""
         again: list[_Call] = []
-        for future, carried in sent:
-            fault = None if future.cancelled() else future.exception()
+        for future, carried, count in sent:
+            fault = kafka_errors.KafkaError("given up") if future.cancelled() else future.exception()
+            PUBLISHED.inc(0 if fault else count)
             for call in carried:
                 call.pieces -= 1
                 call.fault = call.fault or fault
@@ -191,19 +199,25 @@ class KafkaPublisher:
                     continue
                 if call.fault is not None and call.lasting and not self._stopping:
                     again.append(call)
-                    continue
-                self._bytes -= call.size
-                call.size = 0
-                call.done(None if call.fault is None else PublishError(str(call.fault)))
+                else:
+                    self._over(call)
         return again
+
+    def _over(self, call: _Call) -> None:
+        self._bytes -= call.size
+        call.size, call.entries = 0, ()
+        while self._oldest and self._oldest[0].size == 0:
+            self._oldest.popleft()
+        call.done(None if call.fault is None else PublishError(str(call.fault)))
 
     async def _publish_again(self, calls: list[_Call]) -> None:
         log.warning("publishing_again", calls=len(calls), fault=str(calls[0].fault))
-        await self._replace_broken_producer()
         for call in reversed(calls):
             call.fault, call.pieces = None, 0
             # Before what was queued meanwhile: the order of a partition is kept.
             self._queue.setdefault(call.tp, []).insert(0, call)
+        async with self._order:
+            await self._replace_broken_producer()
         self._wake.set()
 
     async def _replace_broken_producer(self) -> None:
@@ -221,4 +235,6 @@ class KafkaPublisher:
                 return await self._new_producer()
             except kafka_errors.KafkaError as fault:
                 log.warning("producer_not_replaced_yet", fault=str(fault))
+                if self._stopping:
+                    return self._producer
                 await asyncio.sleep(0.5)

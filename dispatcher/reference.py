@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from policy.gate import Facts
 from runtime.logs import logger
+from schemas import ids
 from schemas.codec import RecordError, decode_reference
 from schemas.records import Account, BatchSwitch, Cancellation, CarrierSwitch
 
@@ -33,7 +34,7 @@ class Reference:
             if isinstance(record, Account):
                 self._flag(self.facts.suspended, record.name, record.suspended)
             elif isinstance(record, Cancellation):
-                self.facts.canceled.add(record.id)
+                self.facts.canceled.add((record.id, record.account))
             elif isinstance(record, BatchSwitch):
                 self._batch(record)
             elif isinstance(record, CarrierSwitch):
@@ -42,10 +43,11 @@ class Reference:
         self._changed()
 
     def _batch(self, record: BatchSwitch) -> None:
+        place = (record.batch, record.account)
         if record.state == "active":
-            self.facts.batches.pop(record.batch, None)
+            self.facts.batches.pop(place, None)
         else:
-            self.facts.batches[record.batch] = record.state
+            self.facts.batches[place] = record.state
 
     @staticmethod
     def _flag(names: set[str], name: str, on: bool) -> None:
@@ -56,8 +58,17 @@ class Reference:
         if kind == "account":
             self.facts.suspended.discard(name)
         elif kind == "cancel":
-            self.facts.canceled.discard(bytes.fromhex(name.replace("-", "")))
+            self.facts.canceled.discard(_place(name))
         elif kind == "batch":
-            self.facts.batches.pop(bytes.fromhex(name.replace("-", "")), None)
+            self.facts.batches.pop(_place(name), None)
         elif kind == "carrier":
             self.switches.pop(name, None)
+
+
+def _place(name: str) -> tuple[bytes, str]:
+    """(id, account) of a key's `<id>/<account>`; of a key that nobody of us wrote, a pair that nothing has."""
+    text, _, account = name.partition("/")
+    try:
+        return ids.from_text(text), account
+    except ValueError:
+        return b"", account

@@ -48,8 +48,16 @@ class Health:
 
 
 def _faults(checks: dict[str, Check]) -> dict[str, str]:
-    found = ((name, check()) for name, check in checks.items())
+    found = ((name, _ask(check)) for name, check in checks.items())
     return {name: fault for name, fault in found if fault is not None}
+
+
+def _ask(check: Check) -> str | None:
+    try:
+        return check()
+    except Exception as fault:
+        # A 500 without a word would hide what the other checks have to say.
+        return f"the check itself failed: {fault!r}"
 
 
 class HealthServer:

@@ -46,11 +46,16 @@ class Lifecycle:
         self._stop.set()
 
     def supervise(self, task: asyncio.Task[None]) -> None:
-        """A task whose failure, or unexpected end, ends the process."""
+        """A task whose failure, or end before the stop was asked for, ends the process."""
 
         def ended(done: asyncio.Task[None]) -> None:
-            if not done.cancelled() and done.exception() is not None:
-                self.fail(done.exception() or RuntimeError("unreachable"))
+            if done.cancelled():
+                return
+            fault = done.exception()
+            if fault is None and not self._stop.is_set():
+                fault = RuntimeError(f"{done.get_name()} ended, which only a stop may bring about")
+            if fault is not None:
+                self.fail(fault)
 
         task.add_done_callback(ended)
 
@@ -64,7 +69,7 @@ class Lifecycle:
                 if self._stop.is_set():
                     break
                 self._running.append(part)
-                await part.start()
+                await self._start(part)
             if on_ready and not self._stop.is_set():
                 on_ready()
             await self._stop.wait()
@@ -72,6 +77,18 @@ class Lifecycle:
             await self._stop_all()
         if self._failure is not None:
             raise self._failure
+
+    async def _start(self, part: Part) -> None:
+        """Starts a part; told to stop meanwhile, gives the start up: it may be waiting for a server that is not there."""
+        starting, told = asyncio.ensure_future(part.start()), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((starting, told), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
+            starting.cancel()
+        await asyncio.wait((starting,), timeout=part.stop_budget_s)
+        if starting.done() and not starting.cancelled():
+            starting.result()
 
     async def _stop_all(self) -> None:
         while self._running:

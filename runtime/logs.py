@@ -15,18 +15,41 @@ import structlog
 
 from schemas.sealing import masked
 
-_NUMBER = re.compile(r"\+?[0-9]{8,15}\b")
+_NUMBER = re.compile(r"\+?[0-9]{7,}")
+_NUMBER_OR_SECRET = re.compile(
+    r"(?P<number>\+[0-9]{7,})|(?P<key>\bsk_(?:live|test)_)\w+|(?P<user>://[^:/@\s]+:)[^@/\s]+(?=@)"
+)
 _NUMBER_KEYS = frozenset({"to", "from", "destination", "source", "number", "msisdn"})
 _SECRET_KEYS = frozenset({"password", "secret", "token", "text", "authorization", "seal_keys", "index_key"})
 
 
 def _mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if key in _SECRET_KEYS:
-            event[key] = "***"
-        elif isinstance(value, str) and key in _NUMBER_KEYS:
-            event[key] = _NUMBER.sub(lambda found: masked(found.group()), value)
+        event[key] = _masked(key, value)
     return event
+
+
+def _masked(key: str, value: Any) -> Any:
+    """What of a value may be shown under this key. A plus sign makes a number anywhere; offsets and times have none."""
+    if key.lower() in _SECRET_KEYS:
+        return "***"
+    if isinstance(value, str):
+        if key.lower() in _NUMBER_KEYS:
+            return _NUMBER.sub(lambda found: masked(found.group()), value)
+        return _NUMBER_OR_SECRET.sub(_without, value)
+    if type(value) is int and key.lower() in _NUMBER_KEYS and value >= 10**6:
+        return masked(str(value))
+    if isinstance(value, dict):
+        return {name: _masked(str(name), item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(key, item) for item in value]
+    return value
+
+
+def _without(found: re.Match[str]) -> str:
+    if found["number"]:
+        return masked(found["number"])
+    return f"{found['key'] or found['user']}***"
 
 
 def configure_logs(level: str, role: str, instance: str) -> None:

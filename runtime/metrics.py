@@ -46,6 +46,11 @@ INTAKE = _counter(
     "Messages offered by HTTP, by class and what became of the offer.",
     ("class", "outcome"),
 )
+ROUTE_SHARE = _gauge(
+    "smppd_route_share",
+    "How much of its own new traffic a carrier gets, from 0 (without binds for too long) to 1.",
+    ("carrier",),
+)
 HTTP_SECONDS = _histogram(
     "smppd_http_request_seconds", "Time from a request's last byte to its answer.", ("route", "status")
 )

@@ -41,6 +41,7 @@ class EsmeConnection(asyncio.Protocol, Generic[T]):
         self._blocked_since: float | None = None
         self._fault: ConnectionFault | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = 0.0
 
     @property
     def writable(self) -> bool:
@@ -52,6 +53,7 @@ class EsmeConnection(asyncio.Protocol, Generic[T]):
         data = self.session.submit(batch, now)
         if self._transport is not None:
             self._transport.write(data)
+            self._arm_sooner()
 
     def respond(self, deliveries: Iterable[tuple[int, int]], status: int = 0) -> None:
         """Responds to (sequence, command_id) of deliveries, if the connection is still there."""
@@ -111,14 +113,24 @@ class EsmeConnection(asyncio.Protocol, Generic[T]):
         elif self.session.state is State.CLOSED:
             last = got.notes[-1] if got.notes else None
             self.close(last.kind if last else "closed", last.detail if last else "")
+        elif self.session.state is State.CLOSING and not self.session.outstanding:
+            # Some peers ask to unbind and then wait for us to hang up.
+            self.close("peer_unbind", "the SMSC asked to unbind")
+        else:
+            self._arm_sooner()
 
-    # ---- timers: one, armed anew when it fires, not with each PDU
+    # ---- timers: one, armed anew when it fires or when something is due before it, not with each PDU
 
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(max(0.001, self._deadline() - time.monotonic()), self._tick)
+        self._armed_for = self._deadline()
+        self._timer = loop.call_later(max(0.001, self._armed_for - time.monotonic()), self._tick)
+
+    def _arm_sooner(self) -> None:
+        if self._transport is not None and self.session.deadline() < self._armed_for:
+            self._arm()
 
     def _deadline(self) -> float:
         deadline = self.session.deadline()
@@ -154,4 +166,7 @@ async def connect(
         raise ConnectionFault("tls", f"{host}:{port}: {fault.reason or fault}") from None
     except OSError as fault:
         raise ConnectionFault("connect", f"{host}:{port}: {fault.strerror or fault}") from None
+    except UnicodeError:
+        # What the resolver's encoding says of "a..b", or of a label of 64 characters.
+        raise ConnectionFault("connect", f"{host!r} is no host name") from None
     return connection

@@ -90,7 +90,8 @@ class KafkaServer(LocalServer):
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # With the archive too when there is one (0.6 s rather than 0.9), but this run must not write it.
         flags = _archive_flags(archive) if _is_whole(archive) else []
-        tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(config)]
+        # In one word: an id may begin with a dash, which alone would be taken for an option.
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(config)]
         command = [str(java), *JVM_FLAGS, *flags, "-cp", class_path(jars), *tool]
         # `--ignore-formatted`: a format that was interrupted is finished.
         await run_tool([*command, "--ignore-formatted"], {"PATH": os.defpath}, FORMAT_TIMEOUT_S, cwd=self.home)

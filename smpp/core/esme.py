@@ -6,9 +6,10 @@ gives with a submit comes back with the answer.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from smpp.core.constants import (
     DATA_SM,
@@ -78,6 +79,8 @@ class EsmeSession(Session, Generic[T]):
         self._opened = now
         self._window: dict[int, tuple[T, float]] = {}
         self._late: dict[int, T] = {}
+        # An answer that comes late must not meet the sequence of another submit.
+        self._taken: ChainMap[int, Any] = ChainMap(self._window, self._late)
 
     @property
     def outstanding(self) -> int:
@@ -100,12 +103,12 @@ class EsmeSession(Session, Generic[T]):
         """submit_sm for each (token, body), in order. Raises ValueError when the session may not submit."""
         if self.state is not State.BOUND:
             raise ValueError(f"no submit in a session that is {self.state.value}")
-        window, sequence = self._window, self._last_sequence
+        window, late, sequence = self._window, self._late, self._last_sequence
         chunks: list[bytes] = []
         for token, body in batch:
             sequence = sequence + 1 if sequence < MAX_SEQUENCE else 1
-            if sequence in window:
-                sequence = self.next_sequence(window)
+            if sequence in window or sequence in late:
+                sequence = self.next_sequence(self._taken)
             window[sequence] = (token, now)
             chunks += (_PACK(16 + len(body), SUBMIT_SM, 0, sequence), body)
         self._last_sequence = sequence
@@ -155,7 +158,7 @@ class EsmeSession(Session, Generic[T]):
                     raise ConnectionFault("bind_timeout", f"no answer while {self.state.value}")
             elif self.state is not State.CLOSED:
                 self._give_up(now, got.unanswered)
-                output = self.check_link(now, self._window)
+                output = self.check_link(now, self._taken)
         except ConnectionFault as dead:
             fault = dead
             self.move(Step.FAULT)
@@ -174,7 +177,7 @@ class EsmeSession(Session, Generic[T]):
         if not self.move(Step.UNBIND_SENT):
             return b""
         self._opened = now
-        return header_only(Command.UNBIND, self.next_sequence(self._window))
+        return header_only(Command.UNBIND, self.next_sequence(self._taken))
 
     def abandon(self) -> list[T]:
         """Tokens without an answer, oldest first, those given up before not among them: the connection is gone."""
@@ -247,6 +250,9 @@ class EsmeSession(Session, Generic[T]):
         entry = self._window.pop(sequence, None)
         if entry is not None:
             got.answers.append(Answer(entry[0], status or CommandStatus.ESME_RUNKNOWNERR, ""))
+        elif sequence in self._late:
+            got.notes.append(Note("late_response", status))
+            got.late.append(Answer(self._late.pop(sequence), status or CommandStatus.ESME_RUNKNOWNERR, ""))
         elif self.state is State.BINDING:
             self.move(Step.BIND_REFUSED)
             got.notes.append(Note("bind_refused", status, status_name(status)))
