@@ -16,6 +16,7 @@ from api.idempotency import KeyedLookups, KeyedNames, Names, RecentKeys, hash_of
 from api.intake import Accepted, Caller, Intake, Stamp
 from api.posting import Posting, unavailable
 from api.problems import Refusal, refusal
+from api.quotas import Quotas, Taken
 from api.readside import ReadSide
 from runtime.clock import Clock
 from runtime.errors import UnavailableError
@@ -47,6 +48,7 @@ class Desk:
     index_key: bytes
     max_recipients: int
     suspended: Callable[[str], bool]
+    quotas: Quotas
     recent: RecentKeys = field(default_factory=RecentKeys)
 
     def admit(self, account: str) -> None:
@@ -69,27 +71,31 @@ class Desk:
             self.admit(caller.account)
             order = read_message(raw)
             cls = order.cls
-            answer = await self._message(caller, order, raw, key)
+            with self.quotas.taking(caller.account, 1) as taken:
+                answer = await self._message(caller, order, raw, key, taken)
         except Refusal as fault:
             INTAKE.labels(cls, fault.code).inc()
             raise
-        INTAKE.labels(cls, "replayed" if answer.headers.get("Idempotency-Replayed") else "accepted").inc()
+        INTAKE.labels(cls, "accepted" if taken.spent else "replayed").inc()
         return answer
 
-    async def _message(self, caller: Caller, order: Order, raw: bytes, key: str | None) -> Answer:
+    async def _message(self, caller: Caller, order: Order, raw: bytes, key: str | None, taken: Taken) -> Answer:
         now_ms = self.clock.wall_ms()
         if key is not None:
-            return await self._keyed(caller, order, hash_of(raw), key, now_ms)
+            return await self._keyed(caller, order, hash_of(raw), key, now_ms, taken)
         message_id = self.names(caller.account, None, now_ms).messages(0, 1)[0]
         accepted = self.intake.accept(order, caller, Stamp(message_id, now_ms))
-        return await self._post(accepted)
+        return await self._post(accepted, taken)
 
-    async def _post(self, accepted: Accepted) -> Answer:
+    async def _post(self, accepted: Accepted, taken: Taken) -> Answer:
+        taken.spent = 1  # also when Kafka does not confirm: it may have it
         if await self.posting.post({accepted.queue: [accepted.entry]}):
             raise unavailable(NOT_CONFIRMED)
         return Answer(202, encode_json(accepted_body(accepted.message)), _location(accepted.message.id))
 
-    async def _keyed(self, caller: Caller, order: Order, body_hash: bytes, key: str, now_ms: int) -> Answer:
+    async def _keyed(
+        self, caller: Caller, order: Order, body_hash: bytes, key: str, now_ms: int, taken: Taken
+    ) -> Answer:
         # Claimed before anything is awaited: of two bodies that come at once with one key, only one gets through.
         seen, first = self.recent.claim(caller.account, key, body_hash, now_ms)
         message_id = self.names(caller.account, key, seen.at_ms).messages(0, 1)[0]
@@ -104,7 +110,7 @@ class Desk:
             if first:
                 self.recent.forget(caller.account, key)
             raise
-        answer = await self._post(accepted)
+        answer = await self._post(accepted, taken)
         self.recent.confirm(caller.account, key, answer.body)
         return answer
 

@@ -15,6 +15,8 @@ from smpp.text.modes import Alphabet
 from store.rows import MessageRow
 
 encode_json: Final = msgspec.json.Encoder().encode
+QUEUED: Final = "queued"
+SCHEDULED: Final = "scheduled"
 ALPHABET_LABELS: Final = {int(alphabet): alphabet.label for alphabet in Alphabet}
 
 
@@ -35,13 +37,16 @@ class MessageAccepted(Shape):
     """A message that is in Kafka."""
 
     id: str
-    status: str = "queued"
+    status: str = Field(
+        description="At acceptance `queued`, or `scheduled` for a `send_at` to come.", examples=["queued"]
+    )
     class_: Literal["otp", "notice", "marketing"] = Field(alias="class")
     carrier: str
     encoding: str = Field(description="What the text is written in: gsm7, ucs2, latin1 or ascii.")
     segments: int
     price: Price
     accepted_at: str
+    send_at: str | None = Field(description="When it is to be sent; null: at once.")
     expires_at: str
     client_ref: str | None
 
@@ -56,11 +61,11 @@ class RowFault(Shape):
 
 
 class RowResult(Shape):
-    """One message of a batch: `id` when it is queued, `error` when it was rejected."""
+    """One message of a batch: `id` when it is queued or scheduled, `error` when it was rejected."""
 
     index: int
     id: str | None = None
-    status: Literal["queued", "rejected"]
+    status: Literal["queued", "scheduled", "rejected"]
     error: RowFault | None = None
 
 
@@ -85,13 +90,14 @@ def accepted_body(message: MtMessage | MessageRow) -> dict[str, Any]:
     """The members of MessageAccepted, from the record, or for a repeat from the row that was made of it."""
     return {
         "id": to_text(message.id),
-        "status": "queued",
+        "status": SCHEDULED if message.not_before_ms else QUEUED,
         "class": CLASS_NAMES[message.cls],
         "carrier": message.carrier,
         "encoding": ALPHABET_LABELS.get(message.alphabet, "unknown"),
         "segments": message.segments,
         "price": {"amount": amount(message.price_micros), "currency": message.currency},
         "accepted_at": rfc3339(message.accepted_ms),
+        "send_at": rfc3339(message.not_before_ms) if message.not_before_ms else None,
         "expires_at": rfc3339(message.expires_ms),
         "client_ref": message.client_ref,
     }
@@ -102,7 +108,7 @@ class Queued(msgspec.Struct, gc=False):
 
     index: int
     id: str
-    status: str = "queued"
+    status: str = QUEUED
 
 
 class Rejected(msgspec.Struct, gc=False):

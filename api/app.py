@@ -13,11 +13,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from api.audit_routes import AuditQuery, audit_routes
+from api.batch_routes import batch_routes
 from api.bodies import faults_of
+from api.carrier_routes import carrier_routes
 from api.documentation import documentation_routes
+from api.doubt_routes import DoubtQuery, doubt_routes
 from api.edge import Edge, internal_fault, problem_response, request_id_of
+from api.key_routes import key_routes
+from api.message_routes import message_routes
 from api.openapi import document
-from api.operator_routes import DoubtQuery, operator_routes
 from api.problems import Refusal, refusal
 from api.read_routes import MessageQuery, read_routes
 from api.services import Services
@@ -29,8 +34,9 @@ DESCRIPTION: Final = (
     "Hand over an SMS, learn what became of it. 202 means that a message is kept and will not be lost; it leaves as fast "
     "as the carrier's contract allows, the most urgent class first. Unknown fields are refused. Times are RFC 3339 UTC."
 )
+_QUERIES: Final = (MessageQuery, DoubtQuery, AuditQuery)
 _QUERY_NAMES: Final = tuple(
-    sorted({field.alias or name for shape in (MessageQuery, DoubtQuery) for name, field in shape.model_fields.items()})
+    sorted({field.alias or name for shape in _QUERIES for name, field in shape.model_fields.items()})
 )
 
 
@@ -51,9 +57,10 @@ def create_app(services: Services) -> ASGIApp:
             Exception: _failed,
         },
     )
-    write_routes(app.router, services)
-    read_routes(app.router, services)
-    operator_routes(app.router, services)
+    for routes in (
+        write_routes, message_routes, batch_routes, read_routes, audit_routes, doubt_routes, carrier_routes, key_routes,
+    ):  # fmt: skip
+        routes(app.router, services)
     documentation_routes(app.router, cache(lambda: document(app)))
     app.router.routes.extend(_health_routes(services.health))
     return Edge(app, services.clock)

@@ -15,6 +15,7 @@ from api.idempotency import Names, hash_of, reused
 from api.intake import Accepted, Caller
 from api.posting import unavailable
 from api.problems import MAX_ERRORS, FieldFault, Refusal
+from api.quotas import Taken
 from api.rows import Known, Row, Ruling, Tally, known_rows, queues_of, rule_all, tell
 from runtime.metrics import INTAKE
 from schemas.ids import to_text
@@ -37,6 +38,7 @@ class _Request(NamedTuple):
     order: BatchOrder
     body_hash: bytes | None
     names: Names
+    taken: Taken
 
 
 async def accept_batch(desk: Desk, caller: Caller, raw: bytes, key: str | None) -> Answer:
@@ -44,21 +46,22 @@ async def accept_batch(desk: Desk, caller: Caller, raw: bytes, key: str | None) 
     try:
         desk.admit(caller.account)
         order = read_batch(raw, desk.max_recipients)
-        if key is None:
-            names = desk.names(caller.account, None, desk.clock.wall_ms())
-            return await _accept(desk, _Request(caller, order, None, names))
-        return await _keyed(desk, caller, order, hash_of(raw), key)
+        with desk.quotas.taking(caller.account, len(order.rows)) as taken:
+            if key is None:
+                names = desk.names(caller.account, None, desk.clock.wall_ms())
+                return await _accept(desk, _Request(caller, order, None, names, taken))
+            return await _keyed(desk, caller, order, hash_of(raw), key, taken)
     except Refusal as fault:
         if not fault.counted:
             INTAKE.labels("unknown", fault.code).inc()
         raise
 
 
-async def _keyed(desk: Desk, caller: Caller, order: BatchOrder, body_hash: bytes, key: str) -> Answer:
+async def _keyed(desk: Desk, caller: Caller, order: BatchOrder, body_hash: bytes, key: str, taken: Taken) -> Answer:
     seen, first = desk.recent.claim(caller.account, key, body_hash, desk.clock.wall_ms())
     names = desk.names(caller.account, key, seen.at_ms)
     try:
-        return await _accept(desk, _Request(caller, order, body_hash, names))
+        return await _accept(desk, _Request(caller, order, body_hash, names, taken))
     except Refusal as fault:
         if first and fault.code != "intake_unavailable":
             desk.recent.forget(caller.account, key)
@@ -71,7 +74,7 @@ async def _accept(desk: Desk, request: _Request) -> Answer:
     batch_id = request.names.batch()
     ids = request.names.messages(0, len(rows))
     rulings = await rule_all(desk, request.caller, rows, ids, known, 0, batch_id)
-    fresh = sum(isinstance(ruling, Accepted) for ruling in rulings)
+    fresh = request.taken.spent = sum(isinstance(ruling, Accepted) for ruling in rulings)
     repeats = sum(isinstance(ruling, Known) for ruling in rulings)
     record = _record(desk, request, batch_id, len(rows), fresh + repeats)
     queues = queues_of(rulings)

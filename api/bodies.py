@@ -30,6 +30,7 @@ class Order(NamedTuple):
     encoding: str
     max_segments: int
     client_ref: str | None
+    send_at: str | None
     ttl_s: int | None
     campaign: str | None
     tags: list[str]
@@ -44,6 +45,7 @@ _FILL: Final = itemgetter(
     "encoding",
     "max_segments",
     "client_ref",
+    "send_at",
     "ttl_s",
     "campaign_id",
     "tags",
@@ -54,6 +56,7 @@ _BASE: Final[Mapping[str, Any]] = {
     "encoding": "auto",
     "max_segments": DEFAULT_MAX_SEGMENTS,
     "client_ref": None,
+    "send_at": None,
     "ttl_s": None,
     "campaign_id": None,
     "tags": [],
@@ -93,7 +96,7 @@ def read_message(raw: bytes) -> Order:
 
 def read_batch(raw: bytes, most: int) -> BatchOrder:
     """The body of POST /v1/batches. Raises Refusal when the batch as a whole is wrong or has over `most` messages."""
-    body = _checked(BATCH, read_json(raw))
+    body = checked(BATCH, read_json(raw))
     rows = body.get("messages")
     if not rows:
         raise refusal("missing_field", "`messages` is required, with at least one message", "messages")
@@ -110,7 +113,7 @@ def with_defaults(given: Defaults) -> dict[str, Any]:
 
 def order_of(value: Any, defaults: Mapping[str, Any]) -> Order:
     """One message of a parsed body. Raises Refusal."""
-    merged = {**defaults, **_checked(MESSAGE, value)}
+    merged = {**defaults, **checked(MESSAGE, value)}
     try:
         return Order._make(_FILL(merged))
     except KeyError:
@@ -135,18 +138,20 @@ def stream_head(value: Any) -> StreamHead | None:
     """The first line of a stream, if it is `{"name"?, "defaults"?}` and not a message. Raises Refusal."""
     if not isinstance(value, dict) or not value.keys() & {"name", "defaults"}:
         return None
-    head = _checked(BATCH_HEAD, value)
+    head = checked(BATCH_HEAD, value)
     return StreamHead(head.get("name", ""), with_defaults(head.get("defaults", {})))
 
 
-def _checked(shape: TypeAdapter[Any], value: Any) -> Any:
+def checked(shape: TypeAdapter[Any], value: Any, names: Sequence[str] = FIELD_NAMES) -> Any:
+    """A parsed value in its shape. `names`: the fields that there are. Raises Refusal."""
     # An object of more keys than there are fields has an unknown one; looking no further bounds the work on hostile ones.
-    if isinstance(value, dict) and len(value) > len(FIELD_NAMES):
-        raise Refusal(_unknown(next(key for key in value if key not in FIELD_NAMES), ()))
+    if isinstance(value, dict) and len(value) > len(names):
+        raise Refusal(_unknown(next(key for key in value if key not in names), (), names))
     try:
         return shape.validate_python(value)
     except ValidationError as fault:
-        raise Refusal(*faults_of(fault.errors(include_url=False, include_input=False, include_context=False))) from None
+        errors = fault.errors(include_url=False, include_input=False, include_context=False)
+        raise Refusal(*faults_of(errors, names)) from None
 
 
 def faults_of(errors: Sequence[Any], names: Sequence[str] = FIELD_NAMES) -> list[FieldFault]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -34,9 +34,8 @@ def problem_response(fault: Refusal, request_id: str) -> Response:
     return Response(body, PROBLEMS[fault.code].status, problem_headers(fault), PROBLEM_TYPE)
 
 
-def shown(answer: Shape) -> Response:
-    """200 with an answer."""
-    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+def shown(answer: Shape, status: int = 200) -> Response:
+    return Response(answer.model_dump_json(by_alias=True), status, media_type="application/json")
 
 
 def internal_fault() -> Refusal:
@@ -62,8 +61,9 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(_adopted(scope), receive, send, self._clock)
-        scope.setdefault("state", {})["request_id"] = exchange.request_id
+        state = scope.setdefault("state", {})
+        exchange = _Exchange(_adopted(scope), receive, send, self._clock, state)
+        state["request_id"] = exchange.request_id
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except ClientGone:
@@ -97,12 +97,14 @@ def _adopted(scope: Scope) -> str:
 
 
 class _Exchange:
-    """One request and its answer, as they pass."""
+    """One request and its answer, as they pass. `state["headers"]`, where a route left it, gives headers of the answer as
+    they are when it begins."""
 
-    def __init__(self, request_id: str, receive: Receive, send: Send, clock: Clock) -> None:
+    def __init__(self, request_id: str, receive: Receive, send: Send, clock: Clock, state: dict[str, Any]) -> None:
         self.request_id = request_id
         self.status = 0
         self.complete = False
+        self._state = state
         self._receive = receive
         self._send = send
         self._monotonic = clock.monotonic
@@ -117,10 +119,15 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode())]
+            own = (b"x-request-id", self.request_id.encode())
+            message["headers"] = [*message.get("headers", ()), own, *self._more()]
         elif not message.get("more_body", False):
             self.complete = True
         await self._send(message)
+
+    def _more(self) -> Iterable[tuple[bytes, bytes]]:
+        more = self._state.get("headers")
+        return more() if more is not None else ()
 
     def tell(self, scope: Scope) -> None:
         seconds = self._monotonic() - self._since

@@ -18,6 +18,7 @@ FULL_MESSAGE_BODY: Final[dict[str, Any]] = {
     **MESSAGE_BODY,
     "encoding": "auto",
     "max_segments": 3,
+    "send_at": None,
     "ttl_s": 300,
     "campaign_id": "spring",
     "tags": ["login"],
@@ -32,6 +33,7 @@ MESSAGE_ACCEPTED: Final[dict[str, Any]] = {
     "segments": 1,
     "price": {"amount": "0.0320", "currency": "USD"},
     "accepted_at": "2026-03-02T08:15:30.120Z",
+    "send_at": None,
     "expires_at": "2026-03-02T08:20:30.120Z",
     "client_ref": "o-1",
 }
@@ -112,6 +114,88 @@ BATCH_VIEW: Final[dict[str, Any]] = {
     "accepted_at": "2026-03-02T08:15:30.120Z",
     "complete": True,
     "counts": {"delivered": 1},
+    "state": "active",
+}
+NOTE_BODY: Final[dict[str, Any]] = {"reason": "sent by mistake"}
+CANCELING: Final[dict[str, Any]] = {"id": ID, "status": "queued"}
+RESCHEDULE_BODY: Final[dict[str, Any]] = {"send_at": "2026-03-02T09:00:00Z"}
+RESCHEDULING: Final[dict[str, Any]] = {"id": ID, "status": "scheduled", "send_at": "2026-03-02T09:00:00.000Z"}
+BATCH_STANDING: Final[dict[str, Any]] = {
+    "batch_id": BATCH_ID,
+    "state": "paused",
+    "actor": "shop/k7f3a91c20b4e",
+    "reason": "sent by mistake",
+    "at": "2026-03-02T08:16:00.000Z",
+}
+SWITCH_BODY: Final[dict[str, Any]] = {"reason": "the carrier asked us to", "until": None}
+TPS_BODY: Final[dict[str, Any]] = {"tps": 200, "reason": "receipts are late", "until": None}
+SWITCHED: Final[dict[str, Any]] = {
+    "carrier": "alpha",
+    "tps": 500,
+    "contract_tps": 500,
+    "switch": {
+        "state": "paused",
+        "tps": None,
+        "actor": "ops/k7f3a91c20b4e",
+        "reason": "the carrier asked us to",
+        "at": "2026-03-02T08:16:00.000Z",
+        "until": None,
+        "tps_until": None,
+    },
+    "warnings": [],
+}
+TPS_SET: Final[dict[str, Any]] = {
+    **SWITCHED,
+    "tps": 200,
+    "switch": {**SWITCHED["switch"], "state": "active", "tps": 200, "reason": "receipts are late"},
+}
+RESOLUTION_BODY: Final[dict[str, Any]] = {
+    "ids": [ID, BATCH_ID],
+    "action": "resend",
+    "reason": "the carrier has no trace",
+}
+RESOLVED_PAGE: Final[dict[str, Any]] = {
+    "accepted": 1,
+    "rejected": 1,
+    "results": [
+        {"id": ID, "status": "accepted", "error": None},
+        {
+            "id": BATCH_ID,
+            "status": "rejected",
+            "error": {
+                "code": "not_in_doubt",
+                "field": None,
+                "detail": "the message is delivered, and not in doubt",
+                "retryable": False,
+            },
+        },
+    ],
+}
+AUDIT_PAGE: Final[dict[str, Any]] = {
+    "data": [
+        {
+            "at": "2026-03-02T08:16:00.000Z",
+            "kind": "carrier",
+            "subject": "alpha",
+            "actor": "ops/k7f3a91c20b4e",
+            "reason": "the carrier asked us to",
+            "what": {"carrier": "alpha", "state": "paused", "tps": 0, "until_ms": 0, "tps_until_ms": 0},
+        }
+    ],
+    "next_cursor": None,
+}
+INBOUND_PAGE: Final[dict[str, Any]] = {
+    "data": [
+        {
+            "id": ID,
+            "at": "2026-03-02T08:17:00.000Z",
+            "carrier": "alpha",
+            "from": "+861380****000",
+            "to": "10690000",
+            "text": None,
+        }
+    ],
+    "next_cursor": None,
 }
 CARRIER_LIST: Final[dict[str, Any]] = {
     "data": [
@@ -120,6 +204,8 @@ CARRIER_LIST: Final[dict[str, Any]] = {
             "test": False,
             "state": "active",
             "tps": 500,
+            "contract_tps": 500,
+            "switch": None,
             "binds": 1,
             "binds_up": 1,
             "queued": {"otp": 0, "notice": 12, "marketing": 8_000},
@@ -153,6 +239,7 @@ DOUBT_PAGE: Final[dict[str, Any]] = {
     "data": [
         {
             "id": ID,
+            "account": "shop",
             "status": "queued",
             "client_ref": "o-1",
             "class": "otp",
@@ -163,6 +250,10 @@ DOUBT_PAGE: Final[dict[str, Any]] = {
             "action": "resending",
             "at": "2026-03-02T08:15:31.002Z",
             "until": None,
+            "open": True,
+            "sent": None,
+            "resolution": None,
+            "resolved_at": None,
         }
     ],
     "next_cursor": None,

@@ -1,4 +1,5 @@
-"""What changes while the process runs: carriers.toml, switches that close a carrier, and whether Kafka answers."""
+"""What changes while the process runs: carriers.toml, switches that close a carrier, carriers' binds, and whether Kafka
+answers."""
 
 from __future__ import annotations
 
@@ -12,9 +13,11 @@ from api.intake import Intake
 from api.services import Services
 from bus.ports import Reader, TopicPartition
 from bus.topics import check_partitions, existing_partitions
+from policy.ramp import Ramp
 from runtime.carriers_file import load_carriers
 from runtime.errors import ConfigError, OperatorError
 from runtime.logs import logger
+from runtime.metrics import ROUTE_SHARE
 from schemas.carriers import CarrierBook
 from schemas.topics import Topics
 
@@ -65,7 +68,8 @@ class Background:
 
 
 class Routes:
-    """Keeps the intake in step with carriers.toml and with the carriers that are draining."""
+    """Keeps the intake in step with carriers.toml, with the carriers that are draining, and with their binds: who has been
+    without any for longer than its `failover_after_s` gets no new traffic that another can take."""
 
     def __init__(
         self, services: Services, path: str, environ: Mapping[str, str], topics: Topics, bootstrap: str
@@ -77,6 +81,8 @@ class Routes:
         self._bootstrap = bootstrap
         self._stamp = _stamp(path)
         self._closed: frozenset[str] = frozenset()
+        self._ramps: dict[str, Ramp] = {}
+        self._shares: dict[str, float] = {}
         self._not_before = 0.0
 
     async def follow(self) -> None:
@@ -89,9 +95,10 @@ class Routes:
         """Takes over what changed. A file that is wrong changes nothing, and is told once."""
         services = self._services
         stamp = _stamp(self._path)
+        shares = self._look_at_binds()
         if stamp != self._stamp and services.clock.monotonic() >= self._not_before:
             await self._read(stamp)
-        elif services.book.draining(services.clock.wall_ms()) != self._closed:
+        elif shares != self._shares or services.book.draining(services.clock.wall_ms()) != self._closed:
             self._rebuild()
 
     async def _read(self, stamp: Stamp) -> None:
@@ -113,10 +120,33 @@ class Routes:
         self._rebuild()
         log.info("carriers_file_read", carriers=len(book.carriers), routes=len(book.routes))
 
+    def _look_at_binds(self) -> dict[str, float]:
+        """The shares of carriers that get less than all of theirs."""
+        board, now = self._services.board, self._services.clock.monotonic()
+        carriers = self._services.carriers.carriers
+        self._ramps = {name: self._ramps.get(name) or Ramp() for name in carriers}
+        shares = {
+            name: ramp.look(board.is_up(carriers[name]), now, carriers[name].failover_after_s)
+            for name, ramp in self._ramps.items()
+        }
+        return {name: share for name, share in shares.items() if share < 1}
+
     def _rebuild(self) -> None:
         services = self._services
         self._closed = services.book.draining(services.clock.wall_ms())
-        services.desk.intake = Intake(services.carriers, self._closed, self._topics, services.sealer, services.blind)
+        shares = self._look_at_binds()
+        self._tell(shares)
+        self._shares = shares
+        services.desk.intake = Intake(
+            services.carriers, self._closed, self._topics, services.sealer, services.blind, shares
+        )
+
+    def _tell(self, shares: Mapping[str, float]) -> None:
+        for name in self._services.carriers.carriers:
+            share = shares.get(name, 1.0)
+            ROUTE_SHARE.labels(name).set(share)
+            if (share == 0) != (self._shares.get(name, 1.0) == 0):
+                log.warning("new_traffic", carrier=name, now="comes back" if share else "goes elsewhere if it can")
 
 
 Stamp = tuple[int, int]

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from api.bodies import Order
 from api.problems import refusal
+from api.times import send_at_of
 from bus.ports import Entry, TopicPartition
 from policy.routing import Choice, Router
 from schemas.addresses import AddressError, check_sender, normalize_destination
@@ -18,9 +19,9 @@ from schemas.carriers import Carrier, CarrierBook
 from schemas.classes import CLASS_NAMES, CLASS_NUMBERS
 from schemas.codec import encode
 from schemas.ids import identity
-from schemas.records import BatchAccepted, Extras, MtMessage
+from schemas.records import BatchAccepted, Extras, MtMessage, Scheduled
 from schemas.sealing import BlindIndex, Sealer, partition_of
-from schemas.topics import INTAKE_PARTITIONS, Topics
+from schemas.topics import Topics, intake_partition
 from smpp.text.modes import MODE_BY_LABEL, Mode
 from smpp.text.segments import Form, Measure, TooLong, Unencodable, measure
 
@@ -46,7 +47,7 @@ class Stamp(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """A message to publish: 202 once `queue` holds `entry`."""
+    """A message to publish: 202 once `queue` holds `entry`. Its `not_before_ms` is 0 when it goes to a lane at once."""
 
     message: MtMessage
     queue: TopicPartition
@@ -62,6 +63,8 @@ class Plan(NamedTuple):
     mode: Mode
     choice: Choice
     measured: Measure
+    send_at_ms: int
+    """0: at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +86,32 @@ class _Queues:
 
 
 class Intake:
-    """Accepts messages as carriers.toml and the switches stand now; made anew when either changes.
+    """Accepts messages as carriers.toml, the switches and the carriers' binds stand now; made anew when any changes.
 
-    `closed`: carriers that get no new traffic.
+    `closed`: carriers that get no new traffic. `shares`: how much of theirs the others get (policy.ramp); who is not named
+    gets all.
     """
 
     def __init__(
-        self, book: CarrierBook, closed: Iterable[str], topics: Topics, sealer: Sealer, blind: BlindIndex
+        self,
+        book: CarrierBook,
+        closed: Iterable[str],
+        topics: Topics,
+        sealer: Sealer,
+        blind: BlindIndex,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
-        self._router = Router(book, closed)
+        self._router = Router(book, closed, shares)
         self._queues: Mapping[str, _Queues] = {
             name: _Queues.of(carrier, topics) for name, carrier in book.carriers.items()
         }
-        self._intake = tuple(TopicPartition(topics.intake, p) for p in range(INTAKE_PARTITIONS))
+        self._intake = topics.intake
         self._seal = sealer.seal
         self._blind = blind
 
-    def plan(self, order: Order, message_id: bytes, live: bool) -> Plan:
+    def plan(self, order: Order, message_id: bytes, live: bool, now_ms: int) -> Plan:
         """Everything that can be told before sealing. Raises Refusal."""
+        send_at_ms = 0 if order.send_at is None else send_at_of(order.send_at, now_ms)
         digits = _destination(order.to)
         sender = _sender(order.sender)
         cls = CLASS_NUMBERS[order.cls]
@@ -109,7 +120,8 @@ class Intake:
             what = f"{order.cls} messages for this prefix" + ("" if live else " from a test key")
             raise refusal("no_route", f"`to`: no carrier takes {what}", "to")
         mode = MODE_BY_LABEL[order.encoding]
-        return Plan(digits, cls, sender, mode, choice, _measured(order, mode, self._queues[choice.carrier.name].form))
+        measured = _measured(order, mode, self._queues[choice.carrier.name].form)
+        return Plan(digits, cls, sender, mode, choice, measured, send_at_ms)
 
     def form_of(self, carrier: str) -> Form:
         """How a carrier of the book takes texts."""
@@ -117,7 +129,8 @@ class Intake:
 
     def accept(self, order: Order, caller: Caller, stamp: Stamp) -> Accepted:
         """The record of one message. Raises Refusal."""
-        digits, cls, sender, mode, (carrier, _), (alphabet, segments) = self.plan(order, stamp.id, caller.live)
+        plan = self.plan(order, stamp.id, caller.live, stamp.at_ms)
+        digits, cls, sender, mode, (carrier, _), (alphabet, segments), send_at_ms = plan
         index = self._blind.of(digits)
         ttl_s = order.ttl_s or TTL_S[order.cls]
         message = MtMessage(
@@ -128,7 +141,7 @@ class Intake:
             self._seal(stamp.id, digits, sender, order.text),
             self._blind.of_account(caller.account, digits),
             stamp.at_ms,
-            stamp.at_ms + ttl_s * 1000,
+            max(stamp.at_ms, send_at_ms) + ttl_s * 1000,
             segments,
             int(mode),
             int(alphabet),
@@ -139,16 +152,29 @@ class Intake:
             stamp.batch,
             stamp.body_hash,
             test=not caller.live,
+            not_before_ms=send_at_ms if is_scheduled(send_at_ms, stamp) else 0,
             extras=_extras(order),
         )
+        if message.not_before_ms:
+            return Accepted(message, *self.intake_entry(stamp.id, Scheduled(message)))
         queue = self._queues[carrier.name].by_class[cls][partition_of(index, carrier.partitions)]
         return Accepted(message, queue, (index, encode(message)))
 
     def batch_entry(self, record: BatchAccepted) -> tuple[TopicPartition, Entry]:
         """Where the record of a batch goes, and what goes there."""
-        # The end of the id: its start is the time, the same for all batches of a moment.
-        partition = int.from_bytes(record.id[-4:], "big") % INTAKE_PARTITIONS
-        return self._intake[partition], (record.id, encode(record))
+        return self.intake_entry(record.id, record)
+
+    def intake_entry(self, id: bytes, record: BatchAccepted | Scheduled) -> tuple[TopicPartition, Entry]:
+        return TopicPartition(self._intake, intake_partition(id)), (id, encode(record))
+
+
+def is_scheduled(send_at_ms: int, stamp: Stamp) -> bool:
+    """Whether a message waits for the scheduler.
+
+    With an Idempotency-Key this follows from the request alone, not from the time: else a repeat that comes when `send_at` is
+    past would go straight to a lane, which could not know it for a repeat of what the scheduler releases.
+    """
+    return send_at_ms > stamp.at_ms or (send_at_ms > 0 and stamp.body_hash is not None)
 
 
 def _destination(typed: str) -> str:

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import Field, TypeAdapter
 
+from api.act_shapes import BODIES
 from api.answers import Shape
 from api.edge import PROBLEM_TYPE
 from api.problems import PROBLEMS, FieldFault, problem_body
@@ -83,6 +84,21 @@ def body_of(schema: str, example: Any, *, stream: str = "") -> dict[str, Any]:
     return {"required": True, "content": content}
 
 
+def json_body(schema: str, example: Any, *, required: bool = True) -> dict[str, Any]:
+    """`requestBody` of a route that takes a small JSON object."""
+    return {**body_of(schema, example), "required": required}
+
+
+BODY_PROBLEMS: Final = (
+    "invalid_json",
+    "request_timeout",
+    "body_too_large",
+    "unsupported_media_type",
+    "unknown_field",
+    "invalid_field",
+)
+"""What can be wrong with a small JSON object."""
+
 KEY_HEADER: Final[dict[str, Any]] = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -106,6 +122,7 @@ def document(app: FastAPI) -> Mapping[str, Any]:
     message, batch = _adapted(MESSAGE, ["to", "text", "sender"]), _adapted(BATCH, ["messages"])
     schemas.update(batch.pop("$defs"))
     batch["properties"]["messages"]["items"] = {"$ref": _REF.format(model="BatchMessage")}
+    schemas |= {name: body.shape.json_schema(ref_template=_REF) for name, body in BODIES.items()}
     schemas |= {"Message": message, "BatchMessage": {**message, "required": []}, "Batch": batch}
     details = ProblemDetails.model_json_schema(ref_template=_REF)
     schemas |= {**details.pop("$defs"), "ProblemDetails": details}

@@ -49,10 +49,10 @@ class Preview(Shape):
     verdicts: list[VerdictView]
 
 
-def preview(intake: Intake, caller: Caller, raw: bytes, message_id: bytes) -> Preview:
+def preview(intake: Intake, caller: Caller, raw: bytes, message_id: bytes, now_ms: int) -> Preview:
     """The plan for the message in `raw`, as `message_id` would have it. Raises Refusal, as sending it would."""
     order = read_message(raw)
-    plan = intake.plan(order, message_id, caller.live)
+    plan = intake.plan(order, message_id, caller.live, now_ms)
     carrier, fallback = plan.choice
     form = intake.form_of(carrier.name)
     return Preview.model_validate(

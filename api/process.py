@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from api.acceptance import Desk
+from api.acts import Acts
 from api.app import create_app
 from api.following import Background, KafkaWatch, Routes, check_topics
 from api.idempotency import KeyedLookups
 from api.intake import Intake
 from api.posting import Posting
+from api.quotas import Quotas, Seeding
 from api.reference import ReferenceBook
 from api.server import HttpServer
 from api.services import Services
@@ -59,9 +61,11 @@ class ApiProcess:
         self._pool = Pool(settings.postgres_dsn, name="api", size=READ_SESSIONS)
         self._posting = Posting(self._publisher, settings.produce_timeout_s, settings.intake_queue_bytes)
         sealer, blind = Sealer(seal_keys, os.urandom(6)), BlindIndex(index_key)
-        self.services = self._services(carriers, sealer, blind, Reads(self._pool))
         reader = KafkaReader(bootstrap, client_id)
-        self._reference = Snapshot(reader, self._topics.reference, self.services.book.apply)
+        book = ReferenceBook()
+        self._reference = Snapshot(reader, self._topics.reference, book.apply)
+        self._reads = Reads(self._pool)
+        self.services = self._services(carriers, sealer, blind, book)
         self._kafka = KafkaWatch(reader, self._topics.reference)
         board = self.services.board
         self._status = Snapshot(KafkaReader(bootstrap, client_id), self._topics.carrier_status, board.apply)
@@ -71,8 +75,8 @@ class ApiProcess:
         )
         self._metrics = HealthServer(self.services.health, settings.metrics_host, settings.metrics_port)
 
-    def _services(self, carriers: CarrierBook, sealer: Sealer, blind: BlindIndex, reads: Reads) -> Services:
-        settings, clock, book = self._settings, SystemClock(), ReferenceBook()
+    def _services(self, carriers: CarrierBook, sealer: Sealer, blind: BlindIndex, book: ReferenceBook) -> Services:
+        settings, clock, reads = self._settings, SystemClock(), self._reads
         desk = Desk(
             intake=Intake(carriers, (), self._topics, sealer, blind),
             posting=self._posting,
@@ -83,6 +87,7 @@ class ApiProcess:
             index_key=blind.key,
             max_recipients=settings.max_recipients,
             suspended=book.suspended,
+            quotas=Quotas(book.account, clock),
         )
         return Services(
             desk=desk,
@@ -95,6 +100,7 @@ class ApiProcess:
             blind=blind,
             clock=clock,
             health=Health(),
+            acts=Acts(self._posting, self._topics, book, clock, self._reference.catch_up),
         )
 
     async def run(self, ready: Callable[[Addresses], None]) -> None:
@@ -104,6 +110,8 @@ class ApiProcess:
         self._add_checks()
         lifecycle = Lifecycle()
         following, asking = Background(self._routes.follow), Background(self._kafka.follow)
+        quotas = self.services.desk.quotas
+        seeding = Background(Seeding(quotas, self.services.book.accounts, self._reads).follow)
         for part in (
             Part("publisher", self._publisher.start, self._publisher.stop, settings.drain_timeout_s),
             Part("reference", self._reference.start, self._reference.stop),
@@ -111,6 +119,7 @@ class ApiProcess:
             Part("reads", self._pool.start, self._pool.stop),
             Part("routes", following.start, following.stop),
             Part("kafka watch", asking.start, asking.stop),
+            Part("daily quotas", seeding.start, seeding.stop),
             Part("metrics", self._metrics.start, self._metrics.stop),
             Part("http", self._http.start, self._stop_http, settings.drain_timeout_s + 2),
         ):

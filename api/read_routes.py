@@ -10,22 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import examples
-from api.authentication import may
 from api.edge import shown
-from api.intake import Caller
 from api.openapi import SECURED, answers, problems
 from api.problems import Refusal, refusal
 from api.services import Services
 from api.shapes import NO_NUL
-from api.views import BatchView, MessagePage, MessageView, batch_view, log, summary_of, view_of
+from api.views import BatchView, MessagePage, MessageView, batch_view, summary_of, view_of
 from schemas.addresses import AddressError, normalize_destination
 from schemas.classes import CLASS_NUMBERS
-from schemas.ids import DAY_MS, from_text, is_keyed, millis_of, to_text
+from schemas.ids import DAY_MS, from_text, is_keyed, millis_of
 from schemas.sealing import BlindIndex
 from schemas.status import STATUS_BY_LABEL
 from store.rows import MessageFilter
 
-CONTENT: Final = "read:content"
 _AHEAD_MS: Final = 300_000
 """Another machine's clock may be so far ahead of ours."""
 
@@ -64,18 +61,19 @@ def read_routes(router: APIRouter, services: Services) -> None:
         response_model=None,
         responses={
             **answers(200, MessageView, examples.MESSAGE_VIEW),
-            **problems("not_found", "not_visible_yet", "read_unavailable"),
+            **problems("not_found", "not_visible_yet", "read_unavailable", "audit_unavailable"),
         },
         openapi_extra=SECURED,
     )
     async def get_message(request: Request, message_id: str) -> Response:
-        """Its status, attempts and timeline. Number and text need the scope `read:content`."""
+        """Its status, attempts and timeline. Number and text need the scope `read:content`, and the audit log tells who was
+        shown them."""
         caller = services.caller(request, "read")
         wanted = id_of(message_id, "message")
         row = await watch.answered(reads.get_message(caller.account, wanted))
         if row is None:
             raise absent("message", wanted, services.clock.wall_ms())
-        return shown(view_of(row, services.sealer, content_for(caller, 1, to_text(wanted))))
+        return shown(view_of(row, services.sealer, await services.content_for(request, caller, [row.id])))
 
     @router.get(
         "/v1/messages",
@@ -84,7 +82,7 @@ def read_routes(router: APIRouter, services: Services) -> None:
         response_model=None,
         responses={
             **answers(200, MessagePage, examples.MESSAGE_PAGE),
-            **problems("unknown_field", "invalid_field", "invalid_number", "read_unavailable"),
+            **problems("unknown_field", "invalid_field", "invalid_number", "read_unavailable", "audit_unavailable"),
         },
         openapi_extra=SECURED,
     )
@@ -97,7 +95,7 @@ def read_routes(router: APIRouter, services: Services) -> None:
             rows, next_cursor = await watch.answered(listed)
         except ValueError:
             raise bad_cursor() from None
-        full = content_for(caller, len(rows), "")
+        full = await services.content_for(request, caller, [row.id for row in rows])
         data = [summary_of(row, services.sealer, full) for row in rows]
         return shown(MessagePage(data=data, next_cursor=next_cursor))
 
@@ -119,7 +117,7 @@ def read_routes(router: APIRouter, services: Services) -> None:
         row = await watch.answered(reads.get_batch(caller.account, wanted))
         if row is None:
             raise absent("batch", wanted, services.clock.wall_ms())
-        return shown(batch_view(row))
+        return shown(batch_view(row, services.book.batch(row.id, row.account)))
 
 
 def bad_cursor() -> Refusal:
@@ -143,14 +141,6 @@ def absent(what: str, wanted: bytes, now_ms: int) -> Refusal:
     return refusal("not_found", f"no {what} has this id")
 
 
-def content_for(caller: Caller, count: int, message_id: str) -> bool:
-    """Whether the caller sees numbers and texts; if so, the log has who saw how many."""
-    full = may(caller, CONTENT)
-    if full and count:
-        log.info("content_read", key=caller.key_id, account=caller.account, messages=count, message=message_id)
-    return full
-
-
 def filter_of(query: MessageQuery, account: str, blind: BlindIndex) -> MessageFilter:
     """The filter of a query. Raises Refusal."""
     return MessageFilter(
@@ -161,8 +151,8 @@ def filter_of(query: MessageQuery, account: str, blind: BlindIndex) -> MessageFi
         client_ref=query.client_ref,
         batch=_batch_of(query.batch_id) if query.batch_id else None,
         tag=query.tag,
-        from_ms=_millis(query.from_),
-        until_ms=_millis(query.until),
+        from_ms=moment_ms(query.from_),
+        until_ms=moment_ms(query.until),
     )
 
 
@@ -182,6 +172,7 @@ def _batch_of(text: str) -> bytes:
         raise refusal("invalid_field", "`batch_id` is not an id of this service", "batch_id") from None
 
 
-def _millis(moment: AwareDatetime | None) -> int | None:
+def moment_ms(moment: AwareDatetime | None) -> int | None:
+    """Unix milliseconds of a time in a query."""
     # No id of ours is older than 1970; a date that far back selects the same.
     return None if moment is None else max(0, round(moment.timestamp() * 1000))

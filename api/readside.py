@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import Protocol, TypeVar
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Final, Protocol, TypeVar
 
-from api.problems import refusal
+from api.problems import Refusal, refusal
 from runtime.errors import UnavailableError
-from store.rows import BatchRow, DoubtRow, KeyedRow, MessageFilter, MessageRow
+from store.rows import (
+    AuditFilter,
+    AuditRow,
+    BatchRow,
+    DoubtRow,
+    InboundRow,
+    KeyedRow,
+    MessageFilter,
+    MessageRow,
+    StandingRow,
+)
 
 T = TypeVar("T")
+GUESS_S: Final = 0.5
+"""What goes on without Postgres waits no longer for what it would say."""
 
 
 class ReadSide(Protocol):
@@ -27,9 +40,36 @@ class ReadSide(Protocol):
     async def get_batch(self, account: str | None, id: bytes) -> BatchRow | None: ...
 
     async def list_in_doubt(
-        self, account: str | None, carrier: str | None, limit: int, cursor: str | None
+        self,
+        account: str | None,
+        carrier: str | None,
+        limit: int,
+        cursor: str | None,
+        *,
+        open_only: bool,
+        since_ms: int | None,
     ) -> tuple[Sequence[DoubtRow], str | None]:
-        """What is in doubt now. Raises ValueError as `list_messages`."""
+        """What is, or was, in doubt, newest first. Raises ValueError as `list_messages`."""
+        ...
+
+    async def messages_by_ids(self, account: str | None, ids: list[bytes]) -> Mapping[bytes, StandingRow]:
+        """Those of the ids that are known, and the account's."""
+        ...
+
+    async def list_audit(
+        self, chosen: AuditFilter, cursor: str | None, limit: int
+    ) -> tuple[Sequence[AuditRow], str | None]:
+        """Newest first. Raises ValueError as `list_messages`."""
+        ...
+
+    async def list_inbound(
+        self, account: str | None, cursor: str | None, limit: int
+    ) -> tuple[Sequence[InboundRow], str | None]:
+        """Newest first. Raises ValueError as `list_messages`."""
+        ...
+
+    async def count_accepted(self, account: str, since_ms: int) -> int:
+        """How many messages of an account were accepted at or after a time."""
         ...
 
     async def find_keyed(self, ids: list[bytes]) -> dict[bytes, KeyedRow]: ...
@@ -51,3 +91,14 @@ class ReadWatch:
             raise refusal("read_unavailable", "Postgres, which answers questions, can't be asked now") from None
         self.fault = None
         return answer
+
+    async def guessed(self, question: Awaitable[T], unknown: T) -> T:
+        """The answer if it comes at once, else `unknown`: for what must be possible while Postgres is away."""
+        try:
+            async with asyncio.timeout(GUESS_S):
+                return await self.answered(question)
+        except TimeoutError:
+            self.fault = f"Postgres did not answer in {GUESS_S} s"
+        except Refusal:
+            pass
+        return unknown

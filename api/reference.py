@@ -10,29 +10,52 @@ from collections.abc import Iterator
 from typing import Final, TypeVar
 
 from api.intake import Caller
+from policy.failover import in_force
 from runtime.logs import logger
 from schemas.codec import RecordError, decode_reference
-from schemas.records import Account, ApiKey, CarrierSwitch
+from schemas.ids import to_text
+from schemas.records import Account, ApiKey, BatchSwitch, CarrierSwitch
 
 T = TypeVar("T")
 log = logger("api.reference")
 KEY_PREFIX: Final = b"key/"
 ACCOUNT_PREFIX: Final = b"account/"
 CARRIER_PREFIX: Final = b"carrier/"
+BATCH_PREFIX: Final = b"batch/"
+CANCEL_PREFIX: Final = b"cancel/"
 MOST_TOKENS: Final = 10_000
 MAX_TOKEN: Final = 200
 ALL: Final = "*"
 SCOPES: Final = ("send", "read", "read:content", "admin", ALL)
 
 
+def batch_key(batch: bytes, account: str) -> bytes:
+    """The topic's key of a batch's switch. With the account: another one's word about the same id stands beside it."""
+    return BATCH_PREFIX + f"{to_text(batch)}/{account}".encode()
+
+
+def cancel_key(message: bytes, account: str) -> bytes:
+    """The topic's key of a cancellation; with the account, as `batch_key`."""
+    return CANCEL_PREFIX + f"{to_text(message)}/{account}".encode()
+
+
+def carrier_key(carrier: str) -> bytes:
+    return CARRIER_PREFIX + carrier.encode()
+
+
+def account_key(account: str) -> bytes:
+    return ACCOUNT_PREFIX + account.encode()
+
+
 class ReferenceBook:
-    """Keys, accounts and carriers' switches as of now."""
+    """Keys, accounts, carriers' and batches' switches as of now."""
 
     def __init__(self) -> None:
         self._keys: dict[bytes, ApiKey] = {}
         self._by_hash: dict[bytes, ApiKey] = {}
         self._accounts: dict[bytes, Account] = {}
         self._switches: dict[bytes, CarrierSwitch] = {}
+        self._batches: dict[bytes, BatchSwitch] = {}
         self._callers: dict[str, Caller] = {}
 
     def apply(self, key: bytes, value: bytes | None) -> None:
@@ -51,6 +74,8 @@ class ReferenceBook:
             _put(self._accounts, key, record if isinstance(record, Account) else None)
         elif key.startswith(CARRIER_PREFIX):
             _put(self._switches, key, record if isinstance(record, CarrierSwitch) else None)
+        elif key.startswith(BATCH_PREFIX):
+            _put(self._batches, key, record if isinstance(record, BatchSwitch) else None)
 
     def _set_key(self, key: bytes, record: ApiKey | None) -> None:
         old = self._keys.get(key)
@@ -82,11 +107,19 @@ class ReferenceBook:
         return len(self._callers)
 
     def suspended(self, account: str) -> bool:
-        found = self._accounts.get(ACCOUNT_PREFIX + account.encode())
+        found = self._accounts.get(account_key(account))
         return found is not None and found.suspended
 
     def account(self, name: str) -> Account | None:
-        return self._accounts.get(ACCOUNT_PREFIX + name.encode())
+        return self._accounts.get(account_key(name))
+
+    def accounts(self) -> list[Account]:
+        """All of them, by name."""
+        return sorted(self._accounts.values(), key=lambda account: account.name)
+
+    def batch(self, batch: bytes, account: str) -> BatchSwitch | None:
+        """What was switched last of an account's batch; None: nothing ever."""
+        return self._batches.get(batch_key(batch, account))
 
     def key(self, key_id: str) -> ApiKey | None:
         return self._keys.get(KEY_PREFIX + key_id.encode())
@@ -96,9 +129,8 @@ class ReferenceBook:
         return (key for key in self._keys.values() if account is None or key.account == account)
 
     def switch(self, carrier: str, now_ms: int) -> CarrierSwitch | None:
-        """The operator's switch of a carrier that holds now."""
-        found = self._switches.get(CARRIER_PREFIX + carrier.encode())
-        return found if found is not None and (not found.until_ms or now_ms < found.until_ms) else None
+        """What holds now of the operator's switch of a carrier."""
+        return in_force(self._switches.get(carrier_key(carrier)), now_ms)
 
     def draining(self, now_ms: int) -> frozenset[str]:
         """Carriers that get no new traffic. A paused one does: its queue holds it."""

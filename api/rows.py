@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from api.acceptance import NOT_CONFIRMED, Desk
-from api.answers import Queued, Rejected, Result
+from api.answers import QUEUED, SCHEDULED, Queued, Rejected, Result
 from api.bodies import Order
 from api.idempotency import KeyedNames, Names, reused
 from api.intake import Accepted, Caller, Stamp
@@ -38,9 +38,10 @@ class Row(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A repeat: the projection has this id, nothing is published."""
+    """A repeat: the projection has this id, nothing is published. `status`: as it was told first."""
 
     id: bytes
+    status: str
 
 
 Ruling = Accepted | Known | Refusal
@@ -127,7 +128,9 @@ def _ruling(desk: Desk, order: Order, caller: Caller, stamp: Stamp) -> Ruling:
 def _repeated(row: Row, known: KeyedRow) -> Ruling:
     if row.body_hash != known.body_hash:
         return reused()
-    return Known(known.id)
+    # With a key every message with a time waits for the scheduler (api.intake.is_scheduled).
+    later = isinstance(row.order, Order) and row.order.send_at is not None
+    return Known(known.id, SCHEDULED if later else QUEUED)
 
 
 def queues_of(rulings: Iterable[Ruling]) -> dict[TopicPartition, list[Entry]]:
@@ -157,10 +160,11 @@ def tell(
                 results.append(Rejected(index, _UNCONFIRMED_ERROR))
             else:
                 counts[cls, ACCEPTED] += 1
-                results.append(Queued(index, to_text(ruling.message.id)))
+                status = SCHEDULED if ruling.message.not_before_ms else QUEUED
+                results.append(Queued(index, to_text(ruling.message.id), status))
         elif isinstance(ruling, Known):
             counts[class_of(row), REPLAYED] += 1
-            results.append(Queued(index, to_text(ruling.id)))
+            results.append(Queued(index, to_text(ruling.id), ruling.status))
         else:
             counts[class_of(row), ruling.code] += 1
             results.append(Rejected(index, row_error(ruling.faults)))

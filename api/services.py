@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from starlette.requests import Request
 
 from api.acceptance import Desk
-from api.authentication import authenticate, require
+from api.acts import Acts
+from api.authentication import authenticate, may, require
 from api.intake import Caller
 from api.readside import ReadSide, ReadWatch
 from api.reference import ReferenceBook
@@ -17,6 +20,8 @@ from runtime.clock import Clock
 from runtime.health import Health
 from schemas.carriers import CarrierBook
 from schemas.sealing import BlindIndex, Sealer
+
+CONTENT: Final = "read:content"
 
 
 @dataclass
@@ -33,8 +38,23 @@ class Services:
     blind: BlindIndex
     clock: Clock
     health: Health
+    acts: Acts
     watch: ReadWatch = field(default_factory=ReadWatch)
 
-    def caller(self, request: Request, scope: str) -> Caller:
-        """Who asks, having `scope`. Raises Refusal (unauthorized, forbidden)."""
-        return require(authenticate(request.headers.get("authorization"), self.book), scope)
+    def caller(self, request: Request, scope: str = "") -> Caller:
+        """Who asks, having `scope` (if there is one to have). The answer will tell the quota of its account. Raises Refusal (unauthorized,
+        forbidden)."""
+        caller = authenticate(request.headers.get("authorization"), self.book)
+        account, quotas = caller.account, self.desk.quotas
+        if quotas.of(account) is not None:
+            request.scope["state"]["headers"] = lambda: quotas.headers(account)
+        return require(caller, scope) if scope else caller
+
+    async def content_for(self, request: Request, caller: Caller, ids: Sequence[bytes]) -> bool:
+        """Whether the caller is shown numbers and texts of these messages; if so, the audit log knows it already. Raises
+        Refusal (audit_unavailable)."""
+        if not may(caller, CONTENT):
+            return False
+        if ids:
+            await self.acts.audit_reading(caller, request.scope["state"]["request_id"], ids)
+        return True

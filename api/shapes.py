@@ -67,6 +67,14 @@ Ttl = Annotated[
     Annotated[int, Field(ge=1, le=MAX_TTL_S)] | None,
     Field(description="Seconds after which it is not sent any more. Default: otp 300, others 86400."),
 ]
+SendAt = Annotated[
+    Annotated[str, StringConstraints(max_length=40)] | None,
+    Field(
+        description="When to send it, RFC 3339, at most 30 days ahead; `ttl_s` counts from then. Up to 60 s in the past "
+        "means now. Default: now.",
+        examples=["2026-03-02T09:00:00Z"],
+    ),
+]
 Campaign = Annotated[Label | None, Field(description="The campaign that it belongs to.")]
 Tags = Annotated[list[Label], BeforeValidator(_few), Field(max_length=MAX_ENTRIES, description="For finding it again.")]
 Metadata = Annotated[
@@ -84,6 +92,7 @@ Defaults = TypedDict(
         "encoding": Encoding,
         "max_segments": MaxSegments,
         "client_ref": ClientRef,
+        "send_at": SendAt,
         "ttl_s": Ttl,
         "campaign_id": Campaign,
         "tags": Tags,

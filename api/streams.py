@@ -15,16 +15,18 @@ from typing import Any, Final
 
 from api.acceptance import NOT_CONFIRMED, Desk
 from api.answers import Result, encode_json
-from api.bodies import NO_HEAD, StreamHead, order_or_refusal, read_json, stream_head
+from api.bodies import NO_HEAD, Order, StreamHead, order_or_refusal, read_json, stream_head
 from api.idempotency import Names, hash_of
-from api.intake import Caller
+from api.intake import Accepted, Caller
 from api.posting import unavailable
 from api.problems import Refusal, refusal, row_error
+from api.quotas import Taken, row_limited
 from api.rows import Row, Tally, known_rows, queues_of, rule_all, tell
 from bus.ports import Entry, TopicPartition
 from runtime.metrics import INTAKE
 from schemas.ids import to_text
 from schemas.records import BatchAccepted
+from store.rows import KeyedRow
 
 CHUNK_LINES: Final = 1_000
 """Most lines that are published together."""
@@ -78,11 +80,21 @@ class Stream:
         if not rows:
             return []
         first = self._tally.total
-        desk, names = self._desk, self._names
-        known = await known_rows(desk, names, first, len(rows))
+        known = await known_rows(self._desk, self._names, first, len(rows))
+        fresh = [place for place, row in enumerate(rows, first) if place not in known and isinstance(row.order, Order)]
+        with self._desk.quotas.taking_some(self._caller.account, len(fresh)) as taken:
+            for place in fresh[taken.count :]:
+                rows[place - first] = Row(row_limited(), None)
+            return await self._publish(rows, self._names, first, known, taken)
+
+    async def _publish(
+        self, rows: Sequence[Row], names: Names, first: int, known: Mapping[int, KeyedRow], taken: Taken
+    ) -> list[Result]:
+        desk = self._desk
         self._batch_id = self._batch_id or names.batch()
         ids = names.messages(first, len(rows))
         rulings = await rule_all(desk, self._caller, rows, ids, known, first, self._batch_id)
+        taken.spent = sum(isinstance(ruling, Accepted) for ruling in rulings)
         unconfirmed = await self._post(queues_of(rulings), first == 0)
         results = tell(rows, rulings, first, unconfirmed, self._tally)
         if first == 0 and self._tally.unconfirmed and not self._tally.accepted:

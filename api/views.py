@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from api.answers import MessageAccepted, Shape, accepted_body
 from policy.outcomes import OUTCOMES, Mender, OutcomeCode
 from runtime.logs import logger
 from schemas.ids import rfc3339, to_text
+from schemas.records import BatchSwitch
 from schemas.sealing import Content, Sealer, SealError, masked
 from store.rows import Attempt, BatchRow, Event, MessageRow
 
@@ -95,18 +96,34 @@ class BatchView(Shape):
     accepted_at: str
     complete: bool
     counts: dict[str, int] = Field(description="Messages by status.")
+    state: Literal["active", "paused", "canceled"]
+
+
+class BatchStanding(Shape):
+    """What was switched last. `state` holds in every process within two seconds."""
+
+    batch_id: str
+    state: Literal["active", "paused", "canceled"]
+    actor: str | None
+    reason: str | None
+    at: str | None
 
 
 def _content(row: MessageRow, sealer: Sealer, full: bool) -> dict[str, str | None]:
     """`to`, `sender` and `text`; all null when no key of ours opens them, or only an outcome is there so far."""
-    if not row.sealed:
+    content = opened(sealer, row.id, row.sealed) if row.sealed else None
+    if content is None:
         return {"to": None, "sender": None, "text": None}
+    return _full(content) if full else _masked(content)
+
+
+def opened(sealer: Sealer, id: bytes, sealed: bytes) -> Content | None:
+    """What was sealed; None when no key of ours opens it, which the log tells."""
     try:
-        opened = sealer.open(row.id, row.sealed)
+        return sealer.open(id, sealed)
     except SealError as fault:
-        log.warning("content_not_opened", message=to_text(row.id), fault=str(fault))
-        return {"to": None, "sender": None, "text": None}
-    return _full(opened) if full else _masked(opened)
+        log.warning("content_not_opened", message=to_text(id), fault=str(fault))
+        return None
 
 
 def _full(content: Content) -> dict[str, str | None]:
@@ -177,7 +194,17 @@ def _event(event: Event) -> EventView:
     return EventView(at=rfc3339(event.at_ms), type=event.type, data=event.data)
 
 
-def batch_view(row: BatchRow) -> BatchView:
+def standing_of(batch: bytes, switch: BatchSwitch | None) -> BatchStanding:
+    return BatchStanding(
+        batch_id=to_text(batch),
+        state=switch.state if switch else "active",
+        actor=switch.act.actor if switch else None,
+        reason=switch.act.reason if switch else None,
+        at=rfc3339(switch.act.at_ms) if switch else None,
+    )
+
+
+def batch_view(row: BatchRow, switch: BatchSwitch | None) -> BatchView:
     return BatchView(
         batch_id=to_text(row.id),
         name=row.name,
@@ -187,4 +214,5 @@ def batch_view(row: BatchRow) -> BatchView:
         accepted_at=rfc3339(row.accepted_ms),
         complete=row.complete,
         counts={status.label: count for status, count in row.counts.items()},
+        state=switch.state if switch else "active",
     )

@@ -19,13 +19,12 @@ from api.edge import shown
 from api.idempotency import check_key
 from api.openapi import KEY_HEADER, SECURED, answers, body_of, problems
 from api.preview import Preview, preview
-from api.problems import refusal
+from api.requests import JSON, check_media
 from api.services import Services
 from api.streams import Stream
 from api.uploads import ClientGone
 from schemas.ids import random_ids
 
-JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 SEND_S: Final = 60.0
 """Longest wait for a client to take a piece of a stream's answer: it has to read while it writes."""
@@ -40,6 +39,7 @@ _MESSAGE_PROBLEMS: Final = (
     "invalid_field",
     "invalid_number",
     "invalid_sender",
+    "invalid_send_at",
     "empty_text",
     "unencodable",
     "too_many_segments",
@@ -49,6 +49,7 @@ _INTAKE_PROBLEMS: Final = (
     "idempotency_key_invalid",
     "idempotency_key_reused",
     "account_suspended",
+    "rate_limited",
     "intake_unavailable",
 )
 _BATCH_PROBLEMS: Final = (
@@ -99,9 +100,10 @@ def write_routes(router: APIRouter, services: Services) -> None:
         """Sends nothing. The same checks as sending; also encoding, the text of each segment, route and price."""
         caller = services.caller(request, "send")
         check_media(request, JSON)
-        message_id = random_ids(services.clock.wall_ms(), desk.entropy(10))[0]
+        now_ms = services.clock.wall_ms()
+        message_id = random_ids(now_ms, desk.entropy(10))[0]
         async with uploads.body(request.headers, request.receive) as raw:
-            return shown(preview(desk.intake, caller, raw, message_id))
+            return shown(preview(desk.intake, caller, raw, message_id, now_ms))
 
     @router.post(
         "/v1/batches",
@@ -121,6 +123,10 @@ def write_routes(router: APIRouter, services: Services) -> None:
     )
     async def post_batch(request: Request) -> Response:
         """One JSON body, or a stream of lines (application/x-ndjson) that is answered line by line.
+
+        A batch that is larger than what the account's quota leaves is refused whole (429), the lines of a stream that are
+        beyond it one by one; one that is larger than a second's worth is let in when nothing of that second is used, and
+        what follows waits until it is made up for.
 
         A message that is wrong never spoils the others: 202 tells a result for each, 422 that none was valid. In a stream
         the first line may be `{"name", "defaults"}`; each further line is a message. Read the answer while you write.
@@ -142,16 +148,6 @@ def _batch_answers() -> dict[int | str, dict[str, Any]]:
     documented = answers(202, BatchAnswer, examples.BATCH_ANSWER, Location="Where its counts are.")
     documented[202]["content"][NDJSON] = {"schema": {"type": "string"}, "example": examples.STREAM_ANSWER}
     return documented
-
-
-def check_media(request: Request, *taken: str) -> str:
-    """The media type of the body. Raises Refusal when it is none of those taken."""
-    told = request.headers.get("content-type", "")
-    media = told.partition(";")[0].strip().lower()
-    if media in taken:
-        return media
-    shown = f"announced as {media[:64]}" if media else "of no announced type"
-    raise refusal("unsupported_media_type", f"the body is {shown}; send {' or '.join(taken)}")
 
 
 def response_of(answer: Answer) -> Response:

@@ -26,12 +26,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import from_json
 
 from api.acceptance import Desk
+from api.acts import Acts
 from api.app import create_app
 from api.bodies import read_batch
 from api.idempotency import KeyedLookups
 from api.intake import Caller, Intake
 from api.issuing import ID_BYTES, SECRET_BYTES, issue
 from api.posting import Posting
+from api.quotas import Quotas
 from api.reference import ReferenceBook
 from api.services import Services
 from api.shapes import BATCH, MESSAGE
@@ -69,6 +71,7 @@ class NoReads:
         raise NotImplementedError
 
     get_message = list_messages = get_batch = list_in_doubt = _none
+    messages_by_ids = list_audit = list_inbound = count_accepted = _none
 
 
 class Bench:
@@ -89,9 +92,12 @@ class Bench:
             index_key=blind.key,
             max_recipients=10_000,
             suspended=book.suspended,
+            quotas=Quotas(book.account, clock),
         )
         uploads = Uploads(8 << 20, 64 << 20)
-        services = Services(desk, book, StatusBoard(clock), carriers, reads, uploads, sealer, blind, clock, Health())
+        acts = Acts(desk.posting, topics, book, clock, self._catch_up)
+        board = StatusBoard(clock)
+        services = Services(desk, book, board, carriers, reads, uploads, sealer, blind, clock, Health(), acts)
         issued = issue(
             book, Act("bench", "", 0), "shop", "", ("send",), live=True, entropy=os.urandom(SECRET_BYTES + ID_BYTES)
         )
@@ -106,6 +112,9 @@ class Bench:
             (b"authorization", f"Bearer {issued.secret}".encode()),
             (b"content-type", b"application/json"),
         ]
+
+    async def _catch_up(self) -> None:
+        """Nothing follows a topic here."""
 
     async def post(self, path: str, body: bytes, key: bytes = b"") -> int:
         """Gives the status."""

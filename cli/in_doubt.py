@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 async def _list(args: argparse.Namespace, settings: Settings) -> int:
-    from api.operator_routes import doubt_view
+    from api.doubt_routes import doubt_view
     from cli.reading_side import reads
 
     if not 1 <= args.limit <= 500:

@@ -6,32 +6,46 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from api.acceptance import Desk
+from api.acts import Acts
 from api.app import create_app
 from api.idempotency import KeyedLookups
 from api.intake import Intake
 from api.issuing import ID_BYTES, SECRET_BYTES, issue
 from api.posting import Posting
+from api.quotas import Quotas
 from api.reference import ReferenceBook
 from api.services import Services
 from api.status import StatusBoard
 from api.uploads import Uploads
 from bus.memory import MemoryCluster, MemoryPublisher
+from bus.ports import TopicPartition
 from runtime.clock import ManualClock
 from runtime.errors import UnavailableError
 from runtime.health import Health
 from schemas.carriers import CarrierBook
-from schemas.codec import decode_intake, decode_mt, encode
-from schemas.records import Account, Act, BatchAccepted, MtMessage
+from schemas.codec import decode_intake, decode_mt, decode_reference, encode
+from schemas.records import Account, Act, BatchAccepted, MtMessage, Record
 from schemas.sealing import BlindIndex, Sealer
 from schemas.status import Status
 from schemas.topics import Topics
-from store.rows import BatchRow, DoubtRow, KeyedRow, MessageFilter, MessageRow
+from store.rows import (
+    AuditFilter,
+    AuditRow,
+    BatchRow,
+    DoubtRow,
+    InboundRow,
+    KeyedRow,
+    MessageFilter,
+    MessageRow,
+    StandingRow,
+)
 
+N = TypeVar("N", bound=Record)
 ACT = Act("tester", "test", 0)
 TOPICS = Topics("t.")
 NOW_MS = 1_790_000_000_000
@@ -59,6 +73,10 @@ class FakeReads:
     batches: dict[bytes, BatchRow] = field(default_factory=dict)
     keyed: dict[bytes, KeyedRow] = field(default_factory=dict)
     doubts: list[DoubtRow] = field(default_factory=list)
+    standings: dict[bytes, StandingRow] = field(default_factory=dict)
+    audit: list[AuditRow] = field(default_factory=list)
+    inbound: list[InboundRow] = field(default_factory=list)
+    accepted: dict[str, int] = field(default_factory=dict)
     away: bool = False
     asked: list[Any] = field(default_factory=list)
 
@@ -86,12 +104,44 @@ class FakeReads:
         return row if row is not None and account in (None, row.account) else None
 
     async def list_in_doubt(
-        self, account: str | None, carrier: str | None, limit: int, cursor: str | None
+        self,
+        account: str | None,
+        carrier: str | None,
+        limit: int,
+        cursor: str | None,
+        *,
+        open_only: bool,
+        since_ms: int | None,
     ) -> tuple[Sequence[DoubtRow], str | None]:
-        self._ask("doubts", account, carrier, limit, cursor)
+        self._ask("doubts", account, carrier, limit, cursor, open_only, since_ms)
         if cursor == "broken":
             raise ValueError("not a cursor")
         return self.doubts, None
+
+    async def messages_by_ids(self, account: str | None, ids: list[bytes]) -> dict[bytes, StandingRow]:
+        self._ask("standings", account, ids)
+        found = (self.standings.get(one) for one in ids)
+        return {row.id: row for row in found if row is not None and account in (None, row.account)}
+
+    async def list_audit(
+        self, chosen: AuditFilter, cursor: str | None, limit: int
+    ) -> tuple[Sequence[AuditRow], str | None]:
+        self._ask("audit", chosen, cursor, limit)
+        if cursor == "broken":
+            raise ValueError("not a cursor")
+        return self.audit[:limit], "more" if len(self.audit) > limit else None
+
+    async def list_inbound(
+        self, account: str | None, cursor: str | None, limit: int
+    ) -> tuple[Sequence[InboundRow], str | None]:
+        self._ask("inbound", account, cursor, limit)
+        if cursor == "broken":
+            raise ValueError("not a cursor")
+        return [row for row in self.inbound if row.account == account][:limit], None
+
+    async def count_accepted(self, account: str, since_ms: int) -> int:
+        self._ask("accepted", account, since_ms)
+        return self.accepted.get(account, 0)
 
     async def find_keyed(self, ids: list[bytes]) -> dict[bytes, KeyedRow]:
         self._ask("keyed", ids)
@@ -123,6 +173,7 @@ class Stage:
             index_key=self.blind.key,
             max_recipients=max_recipients,
             suspended=self.book.suspended,
+            quotas=Quotas(self.book.account, self.clock),
         )
         self.services = Services(
             desk=self.desk,
@@ -135,10 +186,14 @@ class Stage:
             blind=self.blind,
             clock=self.clock,
             health=Health(),
+            acts=Acts(self.desk.posting, TOPICS, self.book, self.clock, self.catch_up),
         )
         self.app = create_app(self.services)
         self.token = self.key("send,read,read:content,admin")
         self.client = self.client_of(self.token)
+
+    async def catch_up(self) -> None:
+        """The book follows nothing here: it has what tests, and this process itself, apply."""
 
     def entropy(self, count: int) -> bytes:
         return b"".join(next(self._draws).to_bytes(10, "big") for _ in range(-(-count // 10)))[:count]
@@ -162,6 +217,9 @@ class Stage:
 
     def suspend(self, account: str, suspended: bool = True) -> None:
         self.book.apply(b"account/" + account.encode(), encode(Account(ACT, account, suspended)))
+
+    def limit(self, rate_per_s: int = 0, per_day: int = 0, account: str = "shop") -> None:
+        self.book.apply(b"account/" + account.encode(), encode(Account(ACT, account, False, rate_per_s, per_day)))
 
     async def send(self, key: Any = None, **changes: Any) -> httpx.Response:
         """POST /v1/messages with SEND, changed. `key`: the Idempotency-Key."""
@@ -191,6 +249,10 @@ class Stage:
 
     def batches(self) -> list[BatchAccepted]:
         """Every record of a batch, in the order of each partition."""
+        return self.noted(BatchAccepted)
+
+    def noted(self, kind: type[N]) -> list[N]:
+        """Every record of a kind in `intake`, in the order of each partition."""
         found = [
             decode_intake(record.value)
             for (topic, _), log in self.cluster.logs.items()
@@ -198,7 +260,12 @@ class Stage:
             for record in log
             if record.value is not None
         ]
-        return [record for record in found if isinstance(record, BatchAccepted)]
+        return [record for record in found if isinstance(record, kind)]
+
+    def referred(self) -> dict[bytes, Any]:
+        """`reference` as compaction would leave it."""
+        log = self.cluster.logs[TopicPartition(TOPICS.reference, 0)]
+        return {record.key: decode_reference(record.value) for record in log if record.key and record.value}
 
     def project(self, message: MtMessage, **changes: Any) -> MessageRow:
         """The row that the recorder would make of a message; it is there from now on."""
@@ -225,6 +292,7 @@ class Stage:
             tags=extras.tags if extras else (),
             metadata=(extras.metadata or {}) if extras else {},
             body_hash=message.body_hash,
+            not_before_ms=message.not_before_ms,
             **{"error_code": None, "carrier_status": None, "carrier_error": None, **changes},
         )
         self.reads.messages[message.id] = row

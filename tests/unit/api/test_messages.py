@@ -29,6 +29,7 @@ async def test_the_answer_tells_what_the_record_says() -> None:
         "segments": 1,
         "price": {"amount": "0.0320", "currency": "USD"},
         "accepted_at": "2026-09-21T14:13:20.000Z",
+        "send_at": None,
         "expires_at": "2026-09-22T14:13:20.000Z",
         "client_ref": "o-1",
     }

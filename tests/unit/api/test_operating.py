@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from api.operator_routes import DoubtPage, KeyList
+from api.doubt_routes import DoubtPage
+from api.key_routes import KeyList
 from api.status import CarrierList
 from schemas.codec import encode
 from schemas.ids import random_ids, to_text
@@ -67,7 +68,7 @@ async def test_doubts_of_the_account_are_listed() -> None:
     ]
     body = (await stage.client.get("/v1/in-doubt?carrier=alpha&limit=9&cursor=c")).json()
     DoubtPage.model_validate(body)
-    assert stage.reads.asked[-1] == ("doubts", "shop", "alpha", 9, "c")
+    assert stage.reads.asked[-1] == ("doubts", "shop", "alpha", 9, "c", True, None)
     first, second = body["data"]
     assert (first["id"], first["class"], first["action"]) == (to_text(one), "marketing", "waiting")
     assert (first["status"], first["client_ref"], second["status"]) == ("queued", "r", None)

@@ -28,7 +28,8 @@ async def whole(uploads: Uploads, receive: Any) -> bytes:
     ("changes", "code", "field"),
     [
         ({"form": "x"}, "unknown_field", "form"),
-        ({"send_at": None}, "unknown_field", "send_at"),
+        ({"send_at": 1_790_000_000}, "invalid_field", "send_at"),
+        ({"send_at": "tomorrow"}, "invalid_send_at", "send_at"),
         ({"callback_url": None}, "unknown_field", "callback_url"),
         ({"to": 8613800000000}, "invalid_field", "to"),
         ({"to": "+86138"}, "invalid_number", "to"),
@@ -183,7 +184,7 @@ async def test_an_idempotency_key_that_is_not_valid_is_refused(key: bytes) -> No
     problem(response, 400, "idempotency_key_invalid")
 
 
-@pytest.mark.parametrize("path", ["/", "/v2", "/v1/messages/x/cancel", "/v1/webhooks", "/v1/messages/"])
+@pytest.mark.parametrize("path", ["/", "/v2", "/v1/messages/x/y", "/v1/webhooks", "/v1/messages/"])
 async def test_an_address_that_is_not_there_is_told_so(path: str) -> None:
     problem(await Stage().client.get(path), 404, "not_found")
 
