@@ -25,6 +25,7 @@ from api.uploads import Uploads
 from bus.kafka_publisher import KafkaPublisher
 from bus.kafka_reader import KafkaReader
 from bus.snapshot import Snapshot
+from runtime import collector
 from runtime.carriers_file import load_carriers
 from runtime.clock import SystemClock
 from runtime.health import Health, HealthServer
@@ -124,6 +125,7 @@ class ApiProcess:
             Part("http", self._http.start, self._stop_http, settings.drain_timeout_s + 2),
         ):
             lifecycle.add(part)
+        collector.calm()
         await lifecycle.run(lambda: ready(self._addresses()))
 
     def _add_checks(self) -> None:

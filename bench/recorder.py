@@ -31,7 +31,7 @@ from bus.memory import MemoryRecord
 from bus.ports import TopicPartition
 from bus.topics import create_topics
 from migrations.runner import migrate
-from recorder import collector
+from runtime import collector
 from recorder.batches import Decoder
 from recorder.feed import Gathering
 from recorder.projector import Projector

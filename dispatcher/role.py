@@ -22,6 +22,7 @@ from dispatcher.provision import commit_empty_ledgers
 from dispatcher.reference import Reference
 from dispatcher.runner import World
 from dispatcher.status import StatusBoard
+from runtime import collector
 from runtime.errors import ConfigError, OperatorError, UnavailableError
 from runtime.health import Health, HealthServer
 from runtime.lifecycle import Lifecycle, Part
@@ -86,6 +87,7 @@ class Dispatcher:
         ):
             self._lifecycle.add(part)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.reread)
+        collector.calm()
         await self._lifecycle.run(lambda: on_ready(self._health_server.port))
 
     async def _check_topics(self) -> None:

@@ -12,7 +12,7 @@ from bus.kafka_reader import KafkaReader
 from bus.ports import GroupListener
 from bus.topics import check_partitions, existing_partitions
 from policy.status import ReceiptMode
-from recorder import collector
+from runtime import collector
 from recorder.batches import Decoder
 from recorder.dead_letters import DeadLetters
 from recorder.feed import Gathering

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from recorder import collector
+from runtime import collector
 from recorder.assembly import TopicMissing, Works, assemble, find_sources
 from recorder.sources import Sources
 from runtime.errors import ConfigError, UnavailableError
