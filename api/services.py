@@ -42,8 +42,10 @@ class Services:
     watch: ReadWatch = field(default_factory=ReadWatch)
 
     def caller(self, request: Request, scope: str = "") -> Caller:
-        """Who asks, having `scope` (if there is one to have). The answer will tell the quota of its account. Raises Refusal (unauthorized,
-        forbidden)."""
+        """Who asks, having `scope` (if there is one to have). The answer will tell the quota of its account.
+
+        Raises Refusal (unauthorized, forbidden).
+        """
         caller = authenticate(request.headers.get("authorization"), self.book)
         account, quotas = caller.account, self.desk.quotas
         if quotas.of(account) is not None:

@@ -31,12 +31,12 @@ from bus.memory import MemoryRecord
 from bus.ports import TopicPartition
 from bus.topics import create_topics
 from migrations.runner import migrate
-from runtime import collector
 from recorder.batches import Decoder
 from recorder.feed import Gathering
 from recorder.projector import Projector
 from recorder.rebuild import rebuild
 from recorder.sources import Sources
+from runtime import collector
 from runtime.clock import SystemClock
 from schemas import ids
 from schemas.codec import encode

@@ -1,7 +1,11 @@
-"""Carriers: check carriers.toml, see the binds, try one from outside.
+"""Carriers: check carriers.toml, see the binds, switch one, try one from outside.
 
   smpp-dispatch carriers check [FILE]        what is wrong in the file (exit 2), and what is valid but likely not meant
   smpp-dispatch carriers list                binds, rates and queues, as the dispatchers told last
+  smpp-dispatch carriers pause NAME --reason "they have an incident" --until 2026-12-01T08:00:00Z
+  smpp-dispatch carriers drain NAME --reason …   what is queued goes to the other carriers of its routes
+  smpp-dispatch carriers resume NAME --reason …
+  smpp-dispatch carriers tps NAME 50 --reason …  instead of the rate in carriers.toml; 0: that again
   smpp-dispatch carriers probe NAME          binds through aiosmpplib, a stack that is not ours, asks for a sign of life,
                                              and with --to submits one message: whose fault is it, the carrier's or ours?
 
@@ -18,12 +22,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from cli.carriers_switch import add_switches
 from cli.command import Context, print_json
 from cli.findings import as_json, worst
+from runtime.carriers_file import load_carriers
+from runtime.clock import SystemClock
 from runtime.errors import ConfigError
 from runtime.logs import configure_logs
+from schemas.carriers import Carrier
 
-HELP = "check carriers.toml, list binds, probe a carrier"
+HELP = "check carriers.toml, list binds, switch or probe a carrier"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     probe.add_argument("--receipt-s", type=float, default=0.0, metavar="S", help="wait this long for its receipt (0)")
     probe.add_argument("--timeout-s", type=float, default=10.0, metavar="S", help="most that each step may take (10)")
     probe.add_argument("--pdus", action="store_true", help="show every PDU in hex (no password)")
-    for action in (check, listing, probe):
+    for action in (check, listing, probe, *add_switches(actions)):
         action.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -53,7 +61,35 @@ def run(args: argparse.Namespace, context: Context) -> int:
     if args.action == "check":
         return _check(args, context)
     configure_logs("error", "carriers", str(os.getpid()))
-    return _list(args, context) if args.action == "list" else _probe(args, context)
+    act = {"list": _list, "probe": _probe}.get(args.action, _switch)
+    return act(args, context)
+
+
+def _switch(args: argparse.Namespace, context: Context) -> int:
+    from cli.carriers_switch import change_of, switch
+
+    carrier = _carrier(args.name, context)
+    make, warning = change_of(args, carrier, SystemClock.wall_ms())
+    shown = asyncio.run(switch(context.settings, carrier, make, args.reason))
+    if args.json:
+        print_json({**shown, "warning": warning})
+        return 0
+    until = f" until {shown['until']}" if shown["until"] else ""
+    rate = f"{shown['tps']} segments a second" + (f" until {shown['tps_until']}" if shown["tps_until"] else "")
+    print(f"{carrier.name} is {shown['state']}{until}, at {rate}; in force within two seconds")
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)
+    return 0
+
+
+def _carrier(name: str, context: Context) -> Carrier:
+    """Raises ConfigError."""
+    path = context.settings.carriers_file
+    book = load_carriers(path, context.environ)
+    carrier = book.carriers.get(name)
+    if carrier is None:
+        raise ConfigError(f"{path} has no carrier {name}", f"it has {', '.join(sorted(book.carriers)) or 'none'}")
+    return carrier
 
 
 class _AnySecret(Mapping[str, str]):
@@ -74,7 +110,6 @@ class _AnySecret(Mapping[str, str]):
 
 def _check(args: argparse.Namespace, context: Context) -> int:
     from cli.carriers_check import findings
-    from runtime.carriers_file import load_carriers
 
     if args.latency_s <= 0:
         raise ConfigError(f"--latency-s {args.latency_s:g} is wrong", "it is seconds, above 0")
@@ -96,7 +131,6 @@ def _check(args: argparse.Namespace, context: Context) -> int:
 
 def _list(args: argparse.Namespace, context: Context) -> int:
     from cli.carriers_list import as_text, carriers_now
-    from runtime.carriers_file import load_carriers
 
     book = load_carriers(context.settings.carriers_file, context.environ)
     shown = asyncio.run(carriers_now(context.settings, book))
@@ -110,13 +144,9 @@ def _list(args: argparse.Namespace, context: Context) -> int:
 def _probe(args: argparse.Namespace, context: Context) -> int:
     from cli.probe import Probe, message_of
     from cli.probe_verdict import password_variable
-    from runtime.carriers_file import load_carriers
 
     path = context.settings.carriers_file
-    book = load_carriers(path, context.environ)
-    carrier = book.carriers.get(args.name)
-    if carrier is None:
-        raise ConfigError(f"{path} has no carrier {args.name}", f"it has {', '.join(sorted(book.carriers)) or 'none'}")
+    carrier = _carrier(args.name, context)
     message = message_of(carrier, args.to, args.sender, args.text) if args.to else None
     mode = args.bind or ("transceiver" if carrier.bind_mode == "transceiver" else "transmitter")
     probe = Probe(

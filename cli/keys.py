@@ -3,6 +3,8 @@
   smpp-dispatch keys create --account shop --scopes send,read     prints the secret, once
   smpp-dispatch keys list
   smpp-dispatch keys revoke ID --reason "left the company"        in force within two seconds
+  smpp-dispatch keys account shop --rate 200 --per-day 100000 --reason "as agreed"      quotas of an account; 0: none
+  smpp-dispatch keys account shop --suspend --reason "unpaid"                           refuses it, and stops what is queued
   smpp-dispatch keys generate                                     SMPPD_SEAL_KEYS and SMPPD_INDEX_KEY of a new installation
 
 Scopes: send; read (status, numbers masked); read:content (numbers and texts, too); admin (carriers, keys); * (all).
@@ -16,11 +18,14 @@ import base64
 import os
 import sys
 
+import msgspec
+
 from cli.columns import columns
 from cli.command import Context, print_json
 from runtime.errors import ConfigError
 from runtime.logs import configure_logs
 from runtime.settings import Settings
+from schemas.codec import encode
 from schemas.ids import rfc3339
 from schemas.records import ApiKey
 
@@ -40,8 +45,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     revoke = commands.add_parser("revoke", help="end a key")
     revoke.add_argument("id", metavar="ID", help="as `keys list` shows it")
     revoke.add_argument("--reason", required=True, help="for the audit log")
+    account = commands.add_parser("account", help="quotas of an account, and whether it may send")
+    account.add_argument("account", metavar="NAME")
+    account.add_argument("--rate", type=int, metavar="N", help="messages a second at intake; 0: no limit")
+    account.add_argument("--per-day", type=int, metavar="N", help="messages a day (UTC); 0: no limit")
+    standing = account.add_mutually_exclusive_group()
+    standing.add_argument("--suspend", dest="suspended", action="store_true", default=None, help="it may not send")
+    standing.add_argument("--restore", dest="suspended", action="store_false", help="it may send again")
+    account.add_argument("--reason", default="", help="for the audit log; needed for a change")
     generate = commands.add_parser("generate", help="print SMPPD_SEAL_KEYS and SMPPD_INDEX_KEY of a new installation")
-    for command in (create, listing, revoke, generate):
+    for command in (create, listing, revoke, account, generate):
         command.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -49,7 +62,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     if args.action == "generate":
         return _generate(args.json)
     configure_logs("error", "keys", str(os.getpid()))
-    action = {"create": _create, "list": _list, "revoke": _revoke}[args.action]
+    action = {"create": _create, "list": _list, "revoke": _revoke, "account": _account}[args.action]
     return asyncio.run(action(args, context.settings))
 
 
@@ -117,6 +130,36 @@ async def _revoke(args: argparse.Namespace, settings: Settings) -> int:
         print_json({"id": key.id, "revoked": True, "was_revoked": bool(key.revoked_ms)})
     else:
         print(f"{key.id} is revoked" + (" already" if key.revoked_ms else "; every api refuses it within two seconds"))
+    return 0
+
+
+async def _account(args: argparse.Namespace, settings: Settings) -> int:
+    from api.reference import account_key
+    from cli.reference import act_of, read_reference, write_reference
+
+    known = (await read_reference(settings)).account(args.account)
+    if known is None:
+        raise ConfigError(f"there is no account {args.account}", "`keys create --account` makes one with its first key")
+    asked = {"rate_per_s": args.rate, "per_day": args.per_day, "suspended": args.suspended}
+    changes = {name: value for name, value in asked.items() if value is not None}
+    if changes:
+        if not args.reason:
+            raise ConfigError("--reason is missing", "say why, for the audit log")
+        if any(not 0 <= int(value) < 2**31 for value in changes.values()):
+            raise ConfigError("a quota is wrong", "it is a number from 0 (no limit) to 2147483647")
+        known = msgspec.structs.replace(known, act=act_of(args.reason), **changes)
+        await write_reference(settings, [(account_key(args.account), encode(known))])
+    shown = {
+        "account": known.name,
+        "rate_per_s": known.rate_per_s,
+        "per_day": known.per_day,
+        "suspended": known.suspended,
+    }
+    if args.json:
+        print_json(shown)
+    else:
+        limits = f"{known.rate_per_s or 'any number'} a second, {known.per_day or 'any number'} a day"
+        print(f"{known.name} {'is suspended' if known.suspended else 'may send'}: {limits}")
     return 0
 
 

@@ -1,17 +1,19 @@
-"""The `reference` topic for commands: read whole, write and wait. Works without Postgres and without a running role."""
+"""The `reference` topic for commands: read whole, write and wait; and any other topic to write to.
+
+Works without Postgres and without a running role."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from api.reference import ReferenceBook
 from bus.kafka_publisher import KafkaPublisher
 from bus.kafka_reader import KafkaReader
-from bus.ports import Entry
+from bus.ports import Entry, TopicPartition
 from bus.snapshot import Snapshot
 from bus.topics import existing_partitions
 from runtime.clock import SystemClock
@@ -51,13 +53,22 @@ async def read_reference(settings: Settings) -> ReferenceBook:
 
 async def write_reference(settings: Settings, entries: Sequence[Entry]) -> None:
     """Returns when Kafka has them. Raises UnavailableError: they may be there all the same."""
+    await publish(settings, {TopicPartition(Topics(settings.topic_prefix).reference, 0): entries})
+
+
+async def publish(settings: Settings, queues: Mapping[TopicPartition, Sequence[Entry]]) -> None:
+    """As `write_reference`, to any topics."""
     publisher = KafkaPublisher(settings.kafka_bootstrap, f"cli-{os.getpid()}")
     await publisher.start()
-    written: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    publisher.publish(Topics(settings.topic_prefix).reference, 0, entries, written.set_result)
+    loop = asyncio.get_running_loop()
+    written: list[asyncio.Future[Exception | None]] = []
+    for tp, entries in queues.items():
+        written.append(loop.create_future())
+        publisher.publish(tp.topic, tp.partition, entries, written[-1].set_result)
+    fault: Exception | None
     try:
         async with asyncio.timeout(PATIENCE_S):
-            fault = await written
+            fault = next((fault for fault in await asyncio.gather(*written) if fault is not None), None)
     except TimeoutError:
         fault = TimeoutError(f"no acknowledgement in {PATIENCE_S:g} s")
     finally:

@@ -12,7 +12,6 @@ from bus.kafka_reader import KafkaReader
 from bus.ports import GroupListener
 from bus.topics import check_partitions, existing_partitions
 from policy.status import ReceiptMode
-from runtime import collector
 from recorder.batches import Decoder
 from recorder.dead_letters import DeadLetters
 from recorder.feed import Gathering
@@ -21,6 +20,7 @@ from recorder.projector import Projector
 from recorder.rebuild import Rebuilt, make_empty, rebuild
 from recorder.role import Recorder
 from recorder.sources import UNITS, Sources, carriers_to_read
+from runtime import collector
 from runtime.clock import SystemClock
 from runtime.errors import ConfigError
 from runtime.logs import logger

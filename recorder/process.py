@@ -9,9 +9,9 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from runtime import collector
 from recorder.assembly import TopicMissing, Works, assemble, find_sources
 from recorder.sources import Sources
+from runtime import collector
 from runtime.errors import ConfigError, UnavailableError
 from runtime.health import Health, HealthServer
 from runtime.lifecycle import Lifecycle, Part

@@ -1,7 +1,8 @@
 """The queries of `queries/*.sql`: each has a name and a comment that says what it is for, and is used somewhere.
 
 A query begins with `-- name: <name>`; the comment lines after it are its documentation. `{leaf}` stands for a daily
-partition (store.partitions), the only thing that is ever put into a text.
+partition (store.partitions), `{where}` and `{which}` for conditions of store.reads and store.lists: nothing else is put into
+a text.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@ UnavailableError; `account=None` asks for everybody's (operators)."""
 
 from __future__ import annotations
 
-import base64
-import struct
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,25 +10,17 @@ from schemas.codec import decode_mt
 from schemas.ids import DAY_MS, millis_of
 from schemas.records import Extras, MtMessage
 from schemas.status import Status
+from store.cursors import of_place, place_of
+from store.lists import Lists
 from store.named import sql
-from store.pool import Pool
-from store.rows import BatchRow, DoubtRow, KeyedRow, MessageFilter, MessageRow
+from store.rows import BatchRow, KeyedRow, MessageFilter, MessageRow
 from store.timeline import attempts_of, events_of, unpack
 
-_CURSOR: Final = struct.Struct(">q16s")
-_LAST: Final = (2**63 - 1, b"\xff" * 16)
 _NO_EXTRAS: Final = Extras()
 
 
-class CursorError(ValueError):
-    """Not a cursor that this service gave."""
-
-
-class Reads:
+class Reads(Lists):
     """See the module."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
 
     async def get_message(self, account: str | None, id: bytes) -> MessageRow | None:
         """With attempts and timeline; None when it is not projected yet, or another account's."""
@@ -64,7 +54,7 @@ class Reads:
         led = any((account, chosen.destination_index, chosen.client_ref, chosen.batch))
         where, values = _where(account, chosen)
         if cursor is not None:
-            at_ms, id = _position(cursor)
+            at_ms, id = place_of(cursor)
             values += [at_ms, id] if led else [id]
             number = len(values)
             where += f" and (accepted_ms, id) < (${number}, ${number + 1})" if led else f" and id < ${number + 1}"
@@ -72,7 +62,7 @@ class Reads:
         async with self._pool.session() as session:
             rows = await session.fetch(text, limit + 1, *values)
         found = [_message(row) for row in rows[:limit]]
-        more = _cursor(found[-1].accepted_ms, found[-1].id) if len(rows) > limit else None
+        more = of_place(found[-1].accepted_ms, found[-1].id) if len(rows) > limit else None
         return found, more
 
     async def get_batch(self, account: str | None, id: bytes) -> BatchRow | None:
@@ -90,22 +80,6 @@ class Reads:
         """How many messages of an account were accepted at or after a time: for its quota of the day."""
         async with self._pool.session() as session:
             return int(await session.fetchval(sql("count_accepted"), account, since_ms))
-
-    async def list_in_doubt(
-        self, account: str | None = None, carrier: str | None = None, limit: int = 100, cursor: str | None = None
-    ) -> tuple[list[DoubtRow], str | None]:
-        """A page of what is in doubt, newest first, and the cursor of the next one. Raises CursorError."""
-        at_ms, id = _position(cursor)
-        async with self._pool.session() as session:
-            rows = await session.fetch(sql("list_doubts"), account, carrier, at_ms, id, limit + 1)
-        found = [_doubt(row) for row in rows[:limit]]
-        more = _cursor(found[-1].at_ms, found[-1].id) if len(rows) > limit else None
-        return found, more
-
-
-def _doubt(row: Any) -> DoubtRow:
-    status = None if row["status"] is None else Status(row["status"])
-    return DoubtRow(**{**dict(row), "status": status})
 
 
 def _message(row: Any, attempts: Any = (), timeline: Any = ()) -> MessageRow:
@@ -173,17 +147,3 @@ def _where(account: str | None, chosen: MessageFilter) -> tuple[str, list[Any]]:
 
 def _id_of_day(day: int) -> bytes:
     return max(0, min(day * DAY_MS, 2**48 - 1)).to_bytes(6, "big") + bytes(10)
-
-
-def _cursor(at_ms: int, id: bytes) -> str:
-    return base64.urlsafe_b64encode(_CURSOR.pack(at_ms, id)).decode().rstrip("=")
-
-
-def _position(cursor: str | None) -> tuple[int, bytes]:
-    if cursor is None:
-        return _LAST
-    try:
-        at_ms, id = _CURSOR.unpack(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
-    except (ValueError, struct.error):
-        raise CursorError("not a cursor of this list: begin without one") from None
-    return at_ms, id

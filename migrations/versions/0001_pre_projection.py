@@ -138,6 +138,7 @@ create table in_doubt (
     primary key (id, carrier, attempt, hop, at_ms, reason)
 );
 create index in_doubt_open on in_doubt (at_ms, id) where resolved_ms is null;
+create index in_doubt_by_time on in_doubt (at_ms, id);
 comment on table in_doubt is
     'Each time a message may have been sent without an answer (reason owner_lost, bind_lost, no_answer), and repeats'
     ' that nobody listed (possible_duplicate).';

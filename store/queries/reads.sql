@@ -40,16 +40,3 @@ where id = $2 and ($1::text is null or account = $1);
 -- name: count_batch
 -- How far the messages of a batch are. The ids bound the days: a batch is accepted on one day, or over midnight.
 select status, count(*) from messages where batch = $1 and id >= $2 and id < $3 group by status;
-
--- name: list_doubts
--- Doubts that last, and repeats that nobody listed, newest first, from a cursor on.
-select d.id, m.account, d.cls, d.carrier, d.attempt, d.hop, d.lane, d.reason, d.action, d.at_ms, d.until_ms,
-    m.status, m.client_ref
-from in_doubt as d
-left join messages as m on m.id = d.id
-where d.resolved_ms is null
-    and ($1::text is null or m.account = $1)
-    and ($2::text is null or d.carrier = $2)
-    and (d.at_ms, d.id) < ($3, $4)
-order by d.at_ms desc, d.id desc
-limit $5;

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 
 from runtime.errors import UnavailableError
@@ -15,10 +17,11 @@ from schemas.ids import DAY_MS
 from schemas.records import Extras, MtMessage
 from schemas.status import Status
 from store import packing, timeline
+from store.cursors import CursorError
 from store.pool import Pool
 from store.projection import Projection
-from store.reads import CursorError, Reads
-from store.rows import MessageFilter
+from store.reads import Reads
+from store.rows import AuditFilter, MessageFilter
 from store.transaction import Row
 from store.upkeep import Upkeep
 
@@ -161,6 +164,73 @@ async def test_doubts_are_paged_and_chosen_by_account_and_carrier(dsn: str, read
     assert (rows[0].id, rows[0].account, rows[0].status) == (unknown, None, None)
     assert [row.id for row in (await reads.list_in_doubt("shop", "beta"))[0]] == [messages[3].id, messages[1].id]
     assert (await reads.list_in_doubt("other"))[0] == []
+    (ended, *_), _ = await reads.list_in_doubt(open_only=False)
+    assert (ended.attempt, ended.resolved_ms, ended.resolution, ended.sent) == (2, NOON, "sent", True)
+    assert [row.at_ms - NOON for row in (await reads.list_in_doubt(since_ms=NOON + 4))[0]] == [99, 4]
+
+
+async def test_where_messages_stand_is_told_to_their_account(dsn: str, reads: Reads) -> None:
+    waiting, resending, plain = (record(number) for number in range(3))
+    await write(dsn, waiting, resending, plain)
+    projection = Projection(dsn)
+    async with projection.transaction() as transaction:
+        await transaction.put(
+            "open_doubt",
+            [
+                (one.id, NOON, 1, 0, 0, 2, 7, 0, one.carrier, "no_answer", action, None, None)
+                for one, action in ((waiting, "waiting"), (resending, "resending"))
+            ],
+        )
+    await projection.close()
+    session = await asyncpg.connect(dsn)
+    await session.execute(
+        "update messages set in_doubt = true where id = any($1)",
+        [uuid.UUID(bytes=waiting.id), uuid.UUID(bytes=resending.id)],
+    )
+    await session.close()
+    ids_of = [waiting.id, resending.id, plain.id, b"u" * 16]
+    found = await reads.messages_by_ids("shop", ids_of)
+    assert {one: (row.in_doubt, row.resolvable) for one, row in found.items()} == {
+        waiting.id: (True, True),
+        resending.id: (True, False),
+        plain.id: (False, False),
+    }
+    assert await reads.messages_by_ids("other", ids_of) == {}
+
+
+async def test_the_audit_log_is_paged_and_chosen_from(dsn: str, reads: Reads) -> None:
+    projection = Projection(dsn)
+    rows = [
+        (NOON + number // 2, number, ("key", "carrier")[number % 2], f"s{number}", "anna", "why", f'{{"n": {number}}}')
+        for number in range(7)
+    ]
+    async with projection.transaction() as transaction:
+        await transaction.put("put_audit", rows)
+    await projection.close()
+    everything = AuditFilter()
+    first, cursor = await reads.list_audit(everything, None, 4)
+    rest, end = await reads.list_audit(everything, cursor, 4)
+    assert [row.what["n"] for row in first + rest] == [6, 5, 4, 3, 2, 1, 0]
+    assert end is None
+    chosen, _ = await reads.list_audit(AuditFilter(kind="key", from_ms=NOON + 1, until_ms=NOON + 3), None, 10)
+    assert [row.subject for row in chosen] == ["s4", "s2"]
+    assert (await reads.list_audit(AuditFilter(actor="bert"), None, 10))[0] == []
+
+
+async def test_messages_from_handsets_are_paged_by_account(dsn: str, reads: Reads) -> None:
+    projection = Projection(dsn)
+    rows = [
+        (bytes([number]) * 16, NOON + number, 0, ("shop", "bank")[number % 2], "alpha", "10690000", b"i" * 16, b"s")
+        for number in range(5)
+    ]
+    async with projection.transaction() as transaction:
+        await transaction.put("put_inbound", rows)
+    await projection.close()
+    first, cursor = await reads.list_inbound("shop", None, 2)
+    rest, end = await reads.list_inbound("shop", cursor, 2)
+    assert [row.at_ms - NOON for row in first + rest] == [4, 2, 0]
+    assert end is None
+    assert len((await reads.list_inbound(None, None, 10))[0]) == 5
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "é", "A" * 500])
@@ -169,6 +239,10 @@ async def test_a_cursor_of_another_hand_is_refused(reads: Reads, cursor: str) ->
         await reads.list_messages("shop", MessageFilter(), cursor, 10)
     with pytest.raises(CursorError):
         await reads.list_in_doubt(cursor=cursor)
+    with pytest.raises(CursorError):
+        await reads.list_audit(AuditFilter(), cursor, 10)
+    with pytest.raises(CursorError):
+        await reads.list_inbound("shop", cursor, 10)
 
 
 async def test_without_postgres_every_question_ends_in_one_clear_line() -> None:

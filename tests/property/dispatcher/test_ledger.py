@@ -114,7 +114,7 @@ def test_the_most_that_may_be_open_fits_with_any_gaps_that_a_lane_can_have(gap: 
 
 def test_a_ledger_that_does_not_fit_is_refused_not_cut() -> None:
     opened = tuple(number * 2**42 for number in range(MAX_EXPOSURE))
-    with pytest.raises(LedgerError, match="1000 open records needs .* lower the exposure"):
+    with pytest.raises(LedgerError, match=r"1000 open records needs .* lower the exposure"):
         encode(LedgerState("t", 0, opened[-1] + 1, opened))
 
 

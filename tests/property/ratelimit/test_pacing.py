@@ -92,7 +92,9 @@ def play(pace: Paces, steps: list[tuple[int, float, tuple[str, float]]], at: int
 
 @settings(max_examples=300)
 @given(shares, st.booleans(), steps)
-def test_no_sliding_second_holds_more_than_the_share_in_force(share: int, fresh: bool, steps: list[tuple[int, float, tuple[str, float]]]) -> None:  # fmt: skip
+def test_no_sliding_second_holds_more_than_the_share_in_force(
+    share: int, fresh: bool, steps: list[tuple[int, float, tuple[str, float]]]
+) -> None:
     assert_contract(play(Pacer(share, seconds(START), fresh=fresh), steps, START))
 
 

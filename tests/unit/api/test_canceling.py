@@ -99,8 +99,13 @@ async def test_another_accounts_cancellation_neither_holds_nor_replaces_the_owne
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [({"reason": 1}, "invalid_field"), ({"reason": "x" * 201}, "invalid_field"), ({"raison": "x"}, "unknown_field"), ([], "invalid_field")],
-)  # fmt: skip
+    [
+        ({"reason": 1}, "invalid_field"),
+        ({"reason": "x" * 201}, "invalid_field"),
+        ({"raison": "x"}, "unknown_field"),
+        ([], "invalid_field"),
+    ],
+)
 async def test_a_note_that_is_wrong_is_refused(body: Any, code: str) -> None:
     stage = Stage()
     one = await accepted(stage)

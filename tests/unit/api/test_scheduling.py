@@ -74,8 +74,14 @@ async def test_a_time_that_can_not_be_meant_is_refused(send_at: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "send_at", ["2026-09-22T14:13:20Z", "2026-09-22t14:13:20.25z", "2026-09-22 16:13:20+02:00", "2026-09-22T14:13:20.123456789-00:00"]
-)  # fmt: skip
+    "send_at",
+    [
+        "2026-09-22T14:13:20Z",
+        "2026-09-22t14:13:20.25z",
+        "2026-09-22 16:13:20+02:00",
+        "2026-09-22T14:13:20.123456789-00:00",
+    ],
+)
 async def test_every_form_of_rfc_3339_is_taken(send_at: str) -> None:
     assert (await Stage().send(send_at=send_at)).json()["status"] == "scheduled"
 

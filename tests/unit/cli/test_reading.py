@@ -59,13 +59,15 @@ class FakeReads:
         return [ROW], "next"
 
     async def list_in_doubt(
-        self, account: str | None, carrier: str | None, *, limit: int, cursor: str | None
+        self, account: str | None, carrier: str | None, *, limit: int, cursor: str | None, open_only: bool
     ) -> tuple[list[DoubtRow], str | None]:
         self.asked.append((account, carrier, cursor, limit))
+        assert open_only
         given = dict.fromkeys(DoubtRow.__dataclass_fields__, 0)
         told: Any = {
             **given, "id": ID, "account": "shop", "carrier": "alpha", "cls": 1, "reason": "owner_lost", "action": "resending",
-            "at_ms": 1_790_000_000_000, "attempt": 1, "client_ref": None, "status": Status.SENT,
+            "at_ms": 1_790_000_000_000, "attempt": 1, "client_ref": None, "status": Status.SENT, "resolved_ms": None,
+            "resolution": None, "sent": None,
         }  # fmt: skip
         return [DoubtRow(**told)], None
 

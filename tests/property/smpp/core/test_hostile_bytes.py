@@ -60,7 +60,7 @@ def hear(session: Any, stream: list[bytes]) -> Heard:
         *events, out, broken = got
         lists = lists or tuple([] for _ in events)
         for kept, new in zip(lists, events, strict=True):
-            kept += new
+            kept.extend(new)
         output += out
         if broken is not None:
             fault = broken.kind

@@ -130,7 +130,10 @@ def test_we_unbind_the_esme() -> None:
     assert (session.abandon(), session.outstanding) == ([], 0)
 
 
-@pytest.mark.parametrize(("command", "kind"), [(0x10203, "unknown_command"), (Command.QUERY_SM, "unexpected_command"), (Command.DATA_SM, "unexpected_command")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [(0x10203, "unknown_command"), (Command.QUERY_SM, "unexpected_command"), (Command.DATA_SM, "unexpected_command")],
+)
 def test_other_commands_are_nacked(command: int, kind: str) -> None:
     session = bound()
     got = session.receive(frame(command, 5, b"x"), START)
