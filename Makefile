@@ -12,10 +12,10 @@ LIST_PACKAGES = import tomllib; \
   print(*sorted({"-p " + name.split(".")[0] for name in names}))
 PACKAGES = $(shell $(BIN)/python -c '$(LIST_PACKAGES)')
 
-.PHONY: help setup lock check test demo run bench drill clean
+.PHONY: help setup lock check test demo run bench bench-compare drill clean
 
 help: ## What there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## Make .venv with exactly what requirements.lock names
 
@@ -44,8 +44,11 @@ demo: $(STAMP) ## Everything at work for a minute: 10,000 messages, faults on th
 run: $(STAMP) ## Everything, without load, until Ctrl-C
 	@$(BIN)/smpp-dispatch dev
 
-bench: $(STAMP) ## The measured claims: a table, and var/bench.json
-	@$(BIN)/python -m bench
+bench: $(STAMP) ## The measured claims: a table, var/bench.json and var/bench.html (ARGS="--only bulk", --quick, --full)
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-compare: $(STAMP) ## Two results of bench side by side: A=before.json B=after.json
+	@$(BIN)/python -m bench.compare $(A) $(B)
 
 drill: $(STAMP) ## Faults against the promises: a table, and var/drill.json (SEED=7 FAULT=name for one of them)
 	@$(BIN)/python -m tests.drill $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import aiokafka.errors as kafka_errors
@@ -30,6 +30,7 @@ from runtime.logs import logger
 log = logger("bus.member")
 # UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS, FENCED_INSTANCE_ID (which aiokafka has no class for).
 _REFUSED: Final = {25: "UnknownMemberId", 22: "IllegalGeneration", 27: "RebalanceInProgress", 82: "FencedInstanceId"}
+_THROWN_OUT: Final = (25, 82)
 # COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR: nothing was written.
 _ELSEWHERE: Final = {14: "CoordinatorLoadInProgress", 15: "CoordinatorNotAvailable", 16: "NotCoordinator"}
 
@@ -38,10 +39,14 @@ class _Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka is not t
     """Remembers when the last request that kept the session alive was sent: what a zombie's lease is counted from."""
 
     heard_at = 0.0
+    thrown_out: Callable[[str], None]
+    """Told of a member id of ours that the broker does not know any more."""
 
     async def _send_req(self, request: Any) -> Any:
-        sent = time.monotonic()
+        sent, member = time.monotonic(), self.member_id
         response = await super()._send_req(request)
+        if isinstance(request, HeartbeatRequest) and response.error_code in _THROWN_OUT:
+            self.thrown_out(member)
         if isinstance(request, HeartbeatRequest | SyncGroupRequest) and response.error_code in (0, 27):
             self.heard_at = max(self.heard_at, sent)
         return response
@@ -73,6 +78,9 @@ class KafkaMember:
         self._subscription: Any = None
         self._coordinator: _Coordinator | None = None
         self._heard_at = 0.0
+        self.thrown_out = 0
+        """How many of our memberships the broker no longer knew when we spoke."""
+        self._last_thrown_out = ""
 
     async def start(self) -> None:
         await self._client.bootstrap()
@@ -93,6 +101,7 @@ class KafkaMember:
             assignors=(self._assignor,),
             max_poll_interval_ms=2**31 - 1,
         )
+        self._coordinator.thrown_out = self._on_thrown_out
 
     async def stop(self, leave: bool) -> None:
         coordinator = self._coordinator
@@ -157,6 +166,8 @@ class KafkaMember:
         if codes == {0}:
             self._heard_at = max(self._heard_at, sent)
             return
+        if codes & set(_THROWN_OUT):
+            self._on_thrown_out(take.member)
         for code in codes & set(_REFUSED):
             raise CommitRefused(_REFUSED[code])
         if codes <= set(_ELSEWHERE):
@@ -180,6 +191,12 @@ class KafkaMember:
         except kafka_errors.KafkaError as fault:
             coordinator.coordinator_dead()
             raise CommitUnknown(str(fault)) from None
+
+    def _on_thrown_out(self, member: str) -> None:
+        # Once a membership, whether a heartbeat or a commit noticed it; "" is nobody's.
+        if member and member != self._last_thrown_out:
+            self._last_thrown_out = member
+            self.thrown_out += 1
 
     async def _on_revoked(self) -> None:
         await self._listener.revoked()

@@ -216,6 +216,7 @@ class MemoryMember:
         self._listener = listener
         self._member = ""
         self.heard_at = 0.0
+        self.thrown_out = 0
 
     async def start(self) -> None:
         self._join()
@@ -276,6 +277,7 @@ class MemoryMember:
         if take.generation != self._group.generation:
             raise CommitRefused("IllegalGeneration")
         if take.member not in self._group.members:
+            self.thrown_out += 1
             raise CommitRefused("UnknownMemberId")
         for commit in commits.values():
             if len(commit.metadata.encode()) > 4096:

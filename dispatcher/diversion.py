@@ -128,8 +128,9 @@ class Diversion:
             return copies
         while self._maybe_copied:
             slot = self._maybe_copied.popleft()
-            if slot.message is not None:
-                self._copy(slot, slot.message, now_ms, copies)
+            if slot.message is not None and not self._copy(slot, slot.message, now_ms, copies):
+                # Routes have changed: what went away then has no way now, so it counts as one that may have been sent.
+                self._lane.doubt(slot, slot.message, "owner_lost", now_ms)
         # On the way home what was reserved beyond the exposure still goes the other way.
         while len(copies) < COPIES_A_TURN and (self.takes or self._open_here > self._lane.carrier.exposure_limit):
             found = self._lane.queue.next(bulk=True)
@@ -144,19 +145,21 @@ class Diversion:
             if not found.doubted and self._lane.memory.seen_before(found):
                 self._lane.publish(found).duplicate(found, message, now_ms)
                 continue
-            self._copy(found, message, now_ms, copies)
+            if not self._copy(found, message, now_ms, copies):
+                self._keep(found, message, now_ms)
         self._end_if_done()
         return copies
 
-    def _copy(self, slot: Slot, message: MtMessage, now_ms: int, copies: list[tuple[Slot, Copy]]) -> None:
+    def _copy(self, slot: Slot, message: MtMessage, now_ms: int, copies: list[tuple[Slot, Copy]]) -> bool:
+        """False: it has nowhere to go."""
         copy = self._reroute(message, slot.index, self.avoid, slot.doubted)
         if copy is None:
-            self._keep(slot, message, now_ms)
-            return
+            return False
         self._lane.memory.remember(slot)
         slot.state, slot.away = SlotState.PUBLISHING, True
         self._copying += 1
         copies.append((slot, copy))
+        return True
 
     def maybe_copied(self, slot: Slot) -> None:
         """The owner before us may have copied it: it goes the same way again, whatever else is decided."""
@@ -193,11 +196,19 @@ class Diversion:
             self.avoid = ""
             self._lane.reservations.divert("")
             while self._kept:
-                self._lane.queue.ready(self._kept.popleft())
+                self._go_home(self._kept.popleft())
+
+    def _go_home(self, slot: Slot) -> None:
+        """Written here again; one that is out goes on where it was, and one that has its outcome by now does not."""
+        if slot.state is SlotState.OUT:
+            self._lane.queue.again(slot)
+        elif slot.state is SlotState.READY:
+            self._lane.queue.ready(slot)
 
     def sweep(self, now_ms: int) -> None:
         """Lets the gate have its say over what is kept: it may expire here."""
         for _ in range(len(self._kept)):
             slot = self._kept.popleft()
-            if slot.state is SlotState.OUT or slot.started or self._lane.passed(slot, now_ms) is not None:
+            stays = slot.state is SlotState.OUT or (slot.state is SlotState.READY and slot.started)
+            if stays or (slot.state is SlotState.READY and self._lane.passed(slot, now_ms) is not None):
                 self._kept.append(slot)

@@ -10,6 +10,7 @@ from schemas.sealing import Sealer, SealError
 from smpp.core.constants import REGISTERED_FINAL
 from smpp.core.sm import SubmitEncoder
 from smpp.text.segments import Form, TooLong, Unencodable, encode
+from smpp.validity import absolute, relative
 
 
 class Encoder:
@@ -20,6 +21,7 @@ class Encoder:
         self._form = Form(carrier.default_alphabet, carrier.long_message)
         self._submit = SubmitEncoder("", carrier.destination.ton, carrier.destination.npi)
         self._source = (carrier.source.ton, carrier.source.npi)
+        self._validity_form = carrier.validity_period
 
     def __call__(self, message: MtMessage, now_ms: int) -> tuple[bytes, ...]:
         try:
@@ -37,10 +39,17 @@ class Encoder:
             head = self._submit.head(*sender_address(content.sender, *self._source))
         except ValueError as fault:
             raise EncodeFault("invalid_sender", str(fault)) from None
+        validity = self._validity(message.expires_ms, now_ms)
         to, coding, body = content.destination.encode(), text.data_coding, self._submit.body
         return tuple(
             [
-                body(head, to, part.esm_class_bits, b"", REGISTERED_FINAL, coding, part.short_message, part.tlvs)
+                body(head, to, part.esm_class_bits, validity, REGISTERED_FINAL, coding, part.short_message, part.tlvs)
                 for part in text.parts
             ]
         )
+
+    def _validity(self, expires_ms: int, now_ms: int) -> bytes:
+        """What the carrier may use of the message's time to live, which ends there as it ends here."""
+        if self._validity_form == "relative":
+            return relative((expires_ms - now_ms) // 1000)
+        return absolute(expires_ms // 1000) if self._validity_form == "absolute" else b""

@@ -40,6 +40,11 @@ class CarrierMember(Member, Protocol):
 
     def fault(self) -> str | None: ...
 
+    @property
+    def thrown_out(self) -> int:
+        """How many of our memberships the group no longer knew when we spoke: a pause too long, or another's join as us."""
+        ...
+
 
 def lane_map_hash(carrier: Carrier) -> str:
     """What dispatchers must agree on before the number of lanes changes."""
@@ -62,7 +67,10 @@ class CarrierGroup:
         self._member = make_member(carrier, self)
         self._committer = Committer(carrier.name, self._member, self.lanes.values, self._take_lost)
         self._adoption: asyncio.Task[None] | None = None
+        self._closings: set[asyncio.Future[list[None]]] = set()
+        """Lanes being let go: to the end, though the adoption that began it is canceled by the next rebalance."""
         self._thrown_out: deque[float] = deque(maxlen=THROWN_OUT_LIMIT)
+        self._times_thrown_out = 0
         self._units_in_force = 0
 
     async def start(self) -> None:
@@ -77,6 +85,7 @@ class CarrierGroup:
         await self._committer.stop()
         await self._member.stop(leave)
         await self._close(list(self.lanes))
+        await self._closed()
 
     def pending(self) -> str:
         return "; ".join(f"{self.carrier.name}/{number}: {lane.pending()}" for number, lane in self.lanes.items())
@@ -115,18 +124,23 @@ class CarrierGroup:
         log.warning("take_lost", carrier=self.carrier.name, kind=kind)
         for lane in self.lanes.values():
             lane.suspend()
-        if kind in ("UnknownMemberId", "FencedInstanceId"):
-            self._thrown_out.append(time.monotonic())
-            recent = self._thrown_out
-            if len(recent) == THROWN_OUT_LIMIT and recent[-1] - recent[0] < THROWN_OUT_WITHIN_S:
-                self._fail(
-                    OperatorError(
-                        f"thrown out of the group of {self.carrier.name} {THROWN_OUT_LIMIT} times in a minute",
-                        "another process runs with the same SMPPD_INSTANCE_ID: give each its own",
-                    )
-                )
-                return
-        self._member.rejoin()
+        if not self._thrown_out_too_often():
+            self._member.rejoin()
+
+    def _thrown_out_too_often(self) -> bool:
+        """Looks how often another process took our place; too often ends this one, with a word on why."""
+        recent, now = self._thrown_out, time.monotonic()
+        recent.extend([now] * (self._member.thrown_out - self._times_thrown_out))
+        self._times_thrown_out = self._member.thrown_out
+        if len(recent) < THROWN_OUT_LIMIT or recent[-1] - recent[0] >= THROWN_OUT_WITHIN_S:
+            return False
+        self._fail(
+            OperatorError(
+                f"thrown out of the group of {self.carrier.name} {THROWN_OUT_LIMIT} times in a minute",
+                "another process runs with the same SMPPD_INSTANCE_ID: give each its own",
+            )
+        )
+        return True
 
     # ---- adopting lanes
 
@@ -145,6 +159,7 @@ class CarrierGroup:
         asyncio.get_running_loop().call_later(RETRY_S, self._member.rejoin)
 
     async def _adopt(self, take: Take, units: Sequence[int], in_force: int) -> None:
+        await self._closed()
         gone = [n for n in self.lanes if n not in units or in_force != self._units_in_force]
         self._units_in_force = in_force
         await self._close(gone)
@@ -192,9 +207,18 @@ class CarrierGroup:
 
     def look(self) -> None:
         """Once a second."""
+        self._thrown_out_too_often()
         for lane in self.lanes.values():
             lane.look()
 
     async def _close(self, numbers: Sequence[int]) -> None:
         lanes = [self.lanes.pop(number) for number in numbers if number in self.lanes]
-        await asyncio.gather(*(lane.close() for lane in lanes))
+        closing: asyncio.Future[list[None]] = asyncio.gather(*(lane.close() for lane in lanes))
+        self._closings.add(closing)
+        closing.add_done_callback(self._closings.discard)
+        await asyncio.shield(closing)
+
+    async def _closed(self) -> None:
+        """Waits until lanes that were let go have unbound: the carrier may have no slot for a second bind."""
+        if self._closings:
+            await asyncio.wait(self._closings)

@@ -159,7 +159,7 @@ class Lane:
         elif self.memory.seen_before(slot):
             self.publish(slot).duplicate(slot, message, now_ms)
         else:
-            self._doubt(slot, message, "owner_lost", now_ms)
+            self.doubt(slot, message, "owner_lost", now_ms)
 
     def _copy_again(self, where: Where, record: StoredRecord) -> None:
         slot = self.memory.slot(where, record)
@@ -362,15 +362,16 @@ class Lane:
         if self._answers[status].meaning is Meaning.ACCEPTED and slot.message is not None:
             self.outbox.late_copy(slot, slot.message, part, message_id, now_ms)
 
-    def unanswered(self, tokens: Iterable[Token], reason: InDoubtReason, now_ms: int) -> None:
+    def unanswered(self, tokens: Iterable[Token], reason: InDoubtReason, now: float, now_ms: int) -> None:
         """No answer in time, or the bind is gone: in doubt in place (rule 10)."""
         for slot, _, epoch in tokens:
             self.out -= 1
             self._out_bulk -= slot.place.cls != OTP
+            self.circuit.unanswered(now)
             if epoch == slot.epoch and slot.state is SlotState.OUT and slot.message is not None:
-                self._doubt(slot, slot.message, reason, now_ms)
+                self.doubt(slot, slot.message, reason, now_ms)
 
-    def _doubt(self, slot: Slot, message: MtMessage, reason: InDoubtReason, now_ms: int) -> None:
+    def doubt(self, slot: Slot, message: MtMessage, reason: InDoubtReason, now_ms: int) -> None:
         action = _ACTIONS[self.carrier.in_doubt.by_class[slot.place.cls]]
         slot.state = SlotState.LISTING if action == "resending" else SlotState.PUBLISHING
         self.memory.remember(slot)
@@ -431,4 +432,6 @@ class Lane:
         write = self.pace.ready_at(wait, now)
         if self.circuit.state is CircuitState.OPEN:
             write = max(write, self.circuit.rests_until)
+        elif self.circuit.state is CircuitState.PROBING and not self.circuit.allows(now):
+            return commit  # answers to the probes are events
         return write if commit is None else min(commit, write)

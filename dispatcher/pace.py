@@ -37,6 +37,10 @@ class Pace:
     def took(self, segments: int, now: float) -> None:
         self._pacer.took(segments, now)
 
+    def written(self, now: float) -> None:
+        """What was taken last left at `now`: to encode it, or to be scheduled, took a moment."""
+        self._pacer.written(now)
+
     def ready_at(self, segments: int, now: float) -> float:
         """When `segments` will be available, if nothing is taken before."""
         return max(self._pacer.ready_at(segments, now), self._adaptive.paused_until)

@@ -16,7 +16,7 @@ from bus.kafka_reader import KafkaReader
 from bus.ports import GroupListener
 from bus.snapshot import Snapshot
 from bus.topics import check_partitions, create_topics, existing_partitions
-from dispatcher.books import Changes, LiveBook
+from dispatcher.books import LiveBook
 from dispatcher.group import CarrierGroup, lane_map_hash
 from dispatcher.provision import commit_empty_ledgers
 from dispatcher.reference import Reference
@@ -58,11 +58,15 @@ class Dispatcher:
         self._health = Health()
         self._health.add("kafka", self._kafka_fault)
         self._health.add("lanes", self._lanes_fault)
-        self._health.add("carriers.toml", lambda: book.fault)
+        self._health.add("carriers.toml", lambda: book.fault or self._not_applied)
         self._health_server = HealthServer(self._health, settings.metrics_host, settings.metrics_port)
         self._board = StatusBoard(self._topics.carrier_status, settings.instance_id, self._publisher)
         self._vitals = Vitals("dispatcher")
         self._ticking: asyncio.Task[None] | None = None
+        self._applying: asyncio.Task[None] | None = None
+        self._not_applied: str | None = None
+        self._behind = False
+        """carriers.toml says something that our groups do not do yet."""
 
     def _reader(self, name: str) -> KafkaReader:
         # Lanes poll often and little: a short wait, so that a class that is resumed is read soon (DESIGN §5).
@@ -118,19 +122,26 @@ class Dispatcher:
             self._lifecycle.fail,
         )
 
-    async def _apply(self, changes: Changes) -> None:
-        """Carriers come, go and change; binds that did not change stay up."""
+    async def _apply(self) -> None:
+        """Carriers come, go and change; binds that did not change stay up. What fails is tried again at the next tick."""
         carriers = self._book.current().carriers
-        for name in changes.removed:
-            await self.groups.pop(name).stop(leave=True)
-        for name in changes.changed:
-            await self.groups[name].configure(carriers[name])
-        for name in changes.added:
-            specs = list(self._topics.of_carrier(name, carriers[name].partitions))
-            await create_topics(self._settings.kafka_bootstrap, specs, self._settings.kafka_replication)
-            await commit_empty_ledgers(self._settings.kafka_bootstrap, self._topics, carriers[name])
-            self.groups[name] = self._new_group(carriers[name])
-            await self.groups[name].start()
+        for name in [name for name in self.groups if name not in carriers]:
+            await self.groups[name].stop(leave=True)
+            del self.groups[name]
+        for name, carrier in carriers.items():
+            if name not in self.groups:
+                await self._add(carrier)
+            elif self.groups[name].carrier != carrier:
+                await self.groups[name].configure(carrier)
+
+    async def _add(self, carrier: Carrier) -> None:
+        bootstrap = self._settings.kafka_bootstrap
+        specs = list(self._topics.of_carrier(carrier.name, carrier.partitions))
+        await create_topics(bootstrap, specs, self._settings.kafka_replication)
+        await commit_empty_ledgers(bootstrap, self._topics, carrier)
+        group = self._new_group(carrier)
+        await group.start()
+        self.groups[carrier.name] = group
 
     def reread(self) -> None:
         """SIGHUP: looks at carriers.toml at the next tick, changed or not."""
@@ -170,27 +181,41 @@ class Dispatcher:
         self._lifecycle.supervise(self._ticking)
 
     async def _stop_clock(self) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticking
+        for task in (self._ticking, self._applying):
+            if task is not None and not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
-    async def _follow_carriers(self) -> None:
+    def _follow_carriers(self) -> None:
+        """Begins to do what carriers.toml says now: a drain takes its time, and the other lanes are looked after meanwhile."""
+        if self._applying is not None and not self._applying.done():
+            return
         force, self._reread_now = self._reread_now, False
-        changes = self._book.reread(force)
-        if changes is not None:
-            try:
-                await self._apply(changes)
-            except OperatorError as fault:
-                self._book.fault = str(fault)
-                log.error("carriers_not_applied", fault=str(fault))
+        self._behind = self._book.reread(force) is not None or self._behind
+        if self._behind:
+            self._applying = asyncio.create_task(self._apply_book())
+            self._applying.add_done_callback(self._applied)
+
+    def _applied(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._lifecycle.fail(fault)
+
+    async def _apply_book(self) -> None:
+        try:
+            await self._apply()
+        except OperatorError as fault:
+            self._not_applied = str(fault)
+            log.error("carriers_not_applied", fault=str(fault))
+        else:
+            self._behind, self._not_applied = False, None
 
     async def _tick(self) -> None:
         """Once a second: carriers.toml, switches and health, gauges and the status board."""
         while True:
             await asyncio.sleep(1.0)
-            await self._follow_carriers()
-            for group in self.groups.values():
+            self._follow_carriers()
+            for group in list(self.groups.values()):
                 group.look()
                 self._board.show(group, time.time_ns() // 1_000_000)
 

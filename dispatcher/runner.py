@@ -47,6 +47,8 @@ wall_ms = SystemClock.wall_ms
 
 READ_MOST = 2000
 REBIND_WAIT_S = 5.0
+BLOCKED_S = 0.05
+"""How soon a lane whose lease is over, or whose peer does not read, looks again: no event tells it of a lease renewed."""
 LEASE_MARGIN_S = 1.0
 """How much sooner than the session timeout a silent owner stops writing (rule 12)."""
 
@@ -195,8 +197,10 @@ class LaneRunner:
         self._turn_planned = False
         lane, connection = self.lane, self.binder.connection
         now, now_ms = time.monotonic(), wall_ms()
+        writes = False
         if connection is not None and connection.writable:
             lane.lease_until = self._lease_until()
+            writes = now < lane.lease_until
             batch = lane.pump(now, now_ms)
             if batch:
                 connection.submit(batch, now)
@@ -213,21 +217,23 @@ class LaneRunner:
         if self._paused and self._reader is not None:
             self._regulate(self._reader)
         self._wake_committer()
-        self._arm(now)
+        self._arm(now, soonest=0.0005 if writes else BLOCKED_S)
 
-    def _arm(self, now: float) -> None:
+    def _arm(self, now: float, soonest: float) -> None:
         deadline = self.lane.deadline(now)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if deadline is not None and not self._closed:
-            self._timer = self._loop.call_later(max(0.0005, deadline - now), self.turn_soon)
+            self._timer = self._loop.call_later(max(soonest, deadline - now), self.turn_soon)
 
     def _wrote(self, batch: list[tuple[Token, bytes]], now_ms: int) -> None:
-        self.tally.wrote(batch, now_ms)
         if self._world.write_log is not None:
             line = f"{time.time():.6f} {self.carrier.name} {self.number} {len(batch)}\n"
             os.write(self._world.write_log, line.encode())
+        # Between asking and writing lie encoding and whatever the machine did meanwhile: the contract counts from the write.
+        self.lane.pace.written(time.monotonic())
+        self.tally.wrote(batch, now_ms)
 
     def _published(self, parcel: Parcel, fault: Exception | None) -> None:
         self._unacknowledged -= 1
@@ -280,7 +286,7 @@ class LaneRunner:
         self.watch.unbound()
         # When we let go ourselves, what is out stays open in the ledger, and whoever owns the lane next lists it.
         if not self._closing:
-            self.lane.unanswered(tokens, "bind_lost", wall_ms())
+            self.lane.unanswered(tokens, "bind_lost", time.monotonic(), wall_ms())
         self.turn_soon()
 
     def received(self, connection: EsmeConnection[Token], got: Received[Token]) -> None:
@@ -291,7 +297,7 @@ class LaneRunner:
         if got.late:
             self.lane.late(got.late, now, now_ms)
         if got.unanswered:
-            self.lane.unanswered(got.unanswered, "no_answer", now_ms)
+            self.lane.unanswered(got.unanswered, "no_answer", now, now_ms)
         if got.deliveries:
             self._desk.take(connection, got.deliveries, now_ms)
         self.turn_soon()
@@ -317,10 +323,10 @@ class LaneRunner:
         self._desk.configure(carrier)
         if rebind:
             # What is out is answered first, so that a new password puts nothing in doubt.
-            self.lane.finishing = True
+            self.watch.rebinding = self.lane.finishing = True
             await self._answers(REBIND_WAIT_S)
             await self.binder.rebind(carrier)
-            self.lane.finishing = False
+            self.watch.rebinding = self.lane.finishing = False
         self.turn_soon()
 
     async def _answers(self, budget_s: float) -> None:

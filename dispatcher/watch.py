@@ -25,6 +25,8 @@ class Watch:
 
     def __init__(self, lane: Lane, lanes: int, now: float) -> None:
         self.directive = Directive.GO
+        self.rebinding = False
+        """The bind is about to be made anew: only what is begun is written on."""
         self._lane = lane
         self._lanes = lanes
         self._unbound_since: float | None = now
@@ -55,7 +57,7 @@ class Watch:
         if wanted is Directive.DIVERT:
             self._divert(now)
         else:
-            lane.finishing, self._finishing_since = False, None
+            lane.finishing, self._finishing_since = self.rebinding, None
             if lane.diversion.avoid and (wanted is Directive.HOLD or self._well(now)):
                 lane.diversion.end()
         lane.sweep(now_ms)

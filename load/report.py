@@ -14,7 +14,7 @@ from load.run import Result
 from load.screen import milliseconds, told
 from runtime.errors import UnavailableError
 
-_STYLE: Final = """
+STYLE: Final = """
 :root{--ink:#1c2430;--soft:#667085;--grid:#e4e7ec;--page:#fff;--c0:#2563eb;--c1:#ea580c;--c2:#059669;--c3:#9333ea;--bad:#b42318}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#98a2b3;--grid:#303846;--page:#12161d;--c0:#60a5fa;--c1:#fb923c;
 --c2:#34d399;--c3:#c084fc;--bad:#f97066}}
@@ -54,7 +54,7 @@ def html(result: Result) -> str:
         _section("Lateness against the plan", bars(_in_ms(figures.late), "milliseconds")) if figures.late.count else "",
         _section("Steps", _steps(result)),
     ]
-    head = f"<meta charset='utf-8'><title>Load report</title><style>{_STYLE}</style>"
+    head = f"<meta charset='utf-8'><title>Load report</title><style>{STYLE}</style>"
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>"
 
 

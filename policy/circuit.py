@@ -66,6 +66,11 @@ class Circuit:
         if faults + goods >= LEAST_ANSWERS and faults >= TRIP_SHARE * (faults + goods):
             self._open(now)
 
+    def unanswered(self, now: float) -> None:
+        """A segment got no answer. Of a probe that is a fault too: else a lane whose probes are lost would wait for ever."""
+        if self.state is CircuitState.PROBING:
+            self._open(now, keep=True)
+
     def _probed(self, good: int, failed: int, now: float) -> None:
         if failed:
             self._open(now, keep=True)

@@ -81,6 +81,12 @@ class Pacer:
             segments += self._runs.pop()[1]
         self._runs.append((now, segments))
 
+    def written(self, now: float) -> None:
+        """The last of what was `took` left at `now`, later than it was asked for: the second counts from there."""
+        if self._runs:
+            when, count = self._runs.pop()
+            self._runs.append((max(when, now), count))
+
     def take(self, segments: int, now: float) -> Grant | Wait:
         """All of `segments` now, or when to ask again. Raises ValueError for more than could ever be had at once."""
         if segments > min(self.share, int(self._burst)):

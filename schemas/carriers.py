@@ -89,6 +89,7 @@ class Carrier(Value):
     message_id_form: Literal["verbatim", "hex", "dec", "auto"] = "auto"
     default_alphabet: Literal["gsm7", "gsm7-packed", "latin1", "ascii"] = "gsm7"
     long_message: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
+    validity_period: Literal["relative", "absolute", "none"] = "relative"
     source: NumberPlan = NumberPlan(ton=5, npi=0)
     destination: NumberPlan = NumberPlan(ton=1, npi=1)
     price: str = "0"

@@ -28,6 +28,8 @@ CARRIER_KEYS: Final = {
     "message_id_form": "How ids are written; `auto` matches decimal with hexadecimal in either direction.",
     "default_alphabet": "What data_coding 0 means at this carrier.",
     "long_message": "How segments are marked: header with an 8 or 16 bit reference, SAR TLVs, or message_payload.",
+    "validity_period": "How the carrier is told what is left of a message's time to live: seconds from now, a moment in UTC, or "
+    "not at all.",
     "source": "Type of number and plan of senders that are not numeric; numeric ones get 1/1.",
     "destination": "Type of number and plan of destinations.",
     "price": "Of a segment, a decimal with up to six places.",

@@ -62,8 +62,8 @@ class _Unbounded(Reservations):
 
 
 class ResendsBeforeItIsListed(Lane):
-    def _doubt(self, slot: Slot, message: MtMessage, reason: InDoubtReason, now_ms: int) -> None:
-        super()._doubt(slot, message, reason, now_ms)
+    def doubt(self, slot: Slot, message: MtMessage, reason: InDoubtReason, now_ms: int) -> None:
+        super().doubt(slot, message, reason, now_ms)
         slot.doubted = True
         self.queue.again(slot)
 
@@ -77,14 +77,14 @@ class NoticeSettles(Lane):
 
 
 class ForgetsDoubts(Lane):
-    def _doubt(self, slot: Slot, message: MtMessage, reason: InDoubtReason, now_ms: int) -> None:
+    def doubt(self, slot: Slot, message: MtMessage, reason: InDoubtReason, now_ms: int) -> None:
         self.memory._seen = {}
-        super()._doubt(slot, message, reason, now_ms)
+        super().doubt(slot, message, reason, now_ms)
         self.memory._seen = {}
 
 
 class ResendsWithoutADoubt(Lane):
-    def unanswered(self, tokens: Iterable[Token], reason: InDoubtReason, now_ms: int) -> None:
+    def unanswered(self, tokens: Iterable[Token], reason: InDoubtReason, now: float, now_ms: int) -> None:
         for slot, _, _ in tokens:
             self.out -= 1
             self.queue.again(slot)

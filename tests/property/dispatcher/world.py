@@ -385,7 +385,7 @@ class World:
         flight = process.flights.pop(0)
         self.faults.timeouts = max(0, self.faults.timeouts - 1)
         process.late.append(flight)
-        process.lane.unanswered([flight.token], "no_answer", NOW_MS)
+        process.lane.unanswered([flight.token], "no_answer", self.now, NOW_MS)
 
     def _late_answer(self, process: Process, flight: Flight) -> None:
         process.late.remove(flight)
@@ -397,7 +397,7 @@ class World:
         if process.flights:
             process.lane.bound = False
             flights, process.flights, process.late = process.flights, [], []
-            process.lane.unanswered([flight.token for flight in flights], "bind_lost", NOW_MS)
+            process.lane.unanswered([flight.token for flight in flights], "bind_lost", self.now, NOW_MS)
         process.lane.diversion.begin("alpha")
 
     def _land_copy(self, process: Process) -> None:
@@ -415,7 +415,7 @@ class World:
         self.faults.bind_drops -= 1
         process.lane.bound = False
         flights, process.flights, process.late = process.flights, [], []
-        process.lane.unanswered([flight.token for flight in flights], "bind_lost", NOW_MS)
+        process.lane.unanswered([flight.token for flight in flights], "bind_lost", self.now, NOW_MS)
 
     def _land(self, process: Process) -> None:
         parcel = process.produces.pop(0)

@@ -1,0 +1,178 @@
+"""The rows of the table: each brings up a stack, measures one thing, and gives plain figures."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from bench import bind
+from bench.costs import per_message
+from bench.stack import Layout, Stack, stack
+from load.figures import Sample
+from load.run import Result
+
+WARM_UP: Final = 20_000
+PATIENCE_S: Final = 600.0
+_LAG_FLAT: Final = 1.5
+_UNLOADED: Final = {"latency": {"kind": "fixed", "value_s": 0.02}, "receipts": {"delay": 1.0}}
+
+
+async def bulk(layout: Layout, count: int) -> dict[str, Any]:
+    """POST /v1/batches of 1,000, as fast as answers come, until every row says delivered."""
+    async with stack(layout) as one:
+        await one.send(WARM_UP, final_s=PATIENCE_S)
+        before = one.costs.look()
+        result = await one.send(count, final_s=PATIENCE_S, connections=6)
+        costs = per_message(before, one.costs.look(), count)
+        return {
+            **_rate(result, count),
+            "cpu_us_per_msg": costs,
+            "rss_mb": _rounded(one.costs.most_mb),
+            "series": _series(result),
+        }
+
+
+async def single(layout: Layout, count: int) -> dict[str, Any]:
+    """POST /v1/messages over 64 connections that stay open, until every row says delivered."""
+    async with stack(layout) as one:
+        await one.send(WARM_UP, final_s=PATIENCE_S)
+        await one.send(count // 10, final_s=PATIENCE_S, mode="single", connections=64)
+        before = one.costs.look()
+        result = await one.send(count, final_s=PATIENCE_S, mode="single", connections=64)
+        costs = per_message(before, one.costs.look(), count)
+        latency = result.figures.latency
+        return {
+            **_rate(result, count),
+            "p50_ms": round(latency.quantile(0.5) * 1000, 1),
+            "p99_ms": round(latency.quantile(0.99) * 1000, 1),
+            "cpu_us_per_msg": costs,
+            "histogram": [(low * 1000, high * 1000, number) for low, high, number in latency.buckets()],
+        }
+
+
+async def latency(count: int) -> dict[str, Any]:
+    """Twenty single messages a second: from the 202 to submit_sm at the carrier, from its answer to the row."""
+    layout = Layout(scenario=_UNLOADED, journal=True, carriers=2)
+    async with stack(layout) as one:
+        await one.send(200, final_s=PATIENCE_S, mode="single", rate=50.0, connections=4)
+        watching = asyncio.create_task(_rows_as_they_appear(one, 200 + count))
+        await one.send(count, book=True, mode="single", rate=20.0, connections=4)
+        appeared = await asyncio.wait_for(watching, 60)
+        await asyncio.sleep(0.2)
+        return _latencies(one, appeared)
+
+
+async def _rows_as_they_appear(one: Stack, total: int) -> dict[str, float]:
+    """When each id of a carrier was first seen in Postgres, in Unix seconds."""
+    seen: dict[str, float] = {}
+    session = await asyncpg.connect(one.dsn, timeout=10)
+    try:
+        while len(seen) < total:
+            rows = await session.fetch("select smsc_ids from messages where smsc_ids is not null")
+            now = time.time()
+            for row in rows:
+                seen.setdefault(row["smsc_ids"], now)
+            await asyncio.sleep(0.005)
+    finally:
+        await session.close(timeout=10)
+    return seen
+
+
+def _latencies(one: Stack, appeared: dict[str, float]) -> dict[str, Any]:
+    accepted = {}
+    for line in one.book.read_text().splitlines():
+        entry = json.loads(line)
+        accepted[entry["nonce"].encode().hex()] = datetime.fromisoformat(entry["accepted_at"]).timestamp()
+    to_submit, to_row = [], []
+    for line in one.journal.read_text().splitlines():
+        entry = json.loads(line)
+        if entry["type"] == "submit" and (nonce := entry["short_message"][:20]) in accepted:
+            to_submit.append(entry["at"] - accepted[nonce])
+            to_row.append(appeared[entry["id"]] - (entry["at"] + _UNLOADED["latency"]["value_s"]))  # type: ignore[index]  # a literal above
+    return {
+        "accept_to_submit_p50_ms": _ms(to_submit, 0.5),
+        "accept_to_submit_p99_ms": _ms(to_submit, 0.99),
+        "resp_to_row_p50_ms": _ms(to_row, 0.5),
+        "resp_to_row_p99_ms": _ms(to_row, 0.99),
+        "messages": len(to_submit),
+    }
+
+
+async def backlog(layout: Layout, few: int, many: int) -> dict[str, Any]:
+    """CPU a message while a long queue is worked off, against a short one: dispatcher, recorder and Kafka together."""
+    found: dict[str, Any] = {}
+    for name, queued in (("short", few), ("long", many)):
+        async with stack(layout) as one:
+            await one.send(WARM_UP, final_s=PATIENCE_S)
+            await one.switch("pause")
+            await asyncio.sleep(2)
+            await one.send(queued)
+            await asyncio.sleep(3)
+            before, submitted = one.costs.look(), await one.submitted()
+            await one.switch("resume")
+            while (done := await one.submitted() - submitted) < few * 0.95:
+                await asyncio.sleep(0.05)
+            costs = per_message(before, one.costs.look(), done)
+            one.costs.look()
+            found[name] = {"cpu_us_per_msg": costs, "measured": done, "rss_mb": _rounded(one.costs.most_mb)}
+    ratio = found["long"]["cpu_us_per_msg"]["dispatcher"] / found["short"]["cpu_us_per_msg"]["dispatcher"]
+    return {"cpu_ratio_10m_to_10k": round(ratio, 2), "queued": many, "against": few, **found}
+
+
+async def scale(layout: Layout, count: int) -> dict[str, Any]:
+    """The same work by one, two and four dispatchers and recorders."""
+    found = {}
+    for number in (1, 2, 4):
+        shared = Layout(layout.carriers, layout.lanes, window=layout.window, dispatchers=number, recorders=number)
+        async with stack(shared) as one:
+            await one.send(WARM_UP, final_s=PATIENCE_S)
+            found[str(number)] = _rate(await one.send(count, final_s=PATIENCE_S, connections=6), count)
+    return found
+
+
+def bind_alone(rounds: int) -> dict[str, Any]:
+    """One bind of ours, of smpp34 and of aiosmpplib in turn, against the same simulator."""
+    return bind.measure(argparse.Namespace(rounds=rounds, window=64, seconds=3.0))
+
+
+def _rate(result: Result, count: int) -> dict[str, Any]:
+    seconds = result.final_s
+    if seconds is None:
+        raise SystemExit(f"{count - (result.final or 0)} of {count} messages were not final in {PATIENCE_S:g} s")
+    intake = result.figures.accepted / result.figures.elapsed_s
+    return {
+        "msgs_per_s": round(count / seconds, 1),
+        "intake_per_s": round(intake, 1),
+        "messages": count,
+        "lag_flat": intake <= count / seconds * _LAG_FLAT,
+    }
+
+
+def _series(result: Result) -> dict[str, list[tuple[float, float]]]:
+    """Counters over time, for the report."""
+    values: dict[str, Callable[[Sample], float | None]] = {
+        "accepted": lambda sample: sample.accepted,
+        "submitted": lambda sample: sample.seen.submitted,
+        "receipts": lambda sample: sample.seen.receipts,
+        "final": lambda sample: sample.seen.final,
+    }
+    return {
+        name: [(sample.at_s, float(found)) for sample in result.figures.samples if (found := value(sample)) is not None]
+        for name, value in values.items()
+    }
+
+
+def _ms(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000, 1)
+
+
+def _rounded(found: dict[str, float]) -> dict[str, float]:
+    return {name: round(value) for name, value in found.items()}

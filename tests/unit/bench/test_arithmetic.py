@@ -1,0 +1,68 @@
+"""What the bench makes of its figures: costs a message, numbers of two results side by side, the page."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from bench.compare import compared, numbers
+from bench.costs import children_by_parent, per_message, role_of, usage_of
+from bench.report import html, lines_of
+
+FOUND = {
+    "machine": {"cores": 2},
+    "settings": {"acks": "all"},
+    "bulk": {
+        "messages": 1000, "msgs_per_s": 5000.0, "cpu_us_per_msg": {"api": 50.0, "dispatcher": 100.0},
+        "series": {"accepted": [(0.0, 0.0), (1.0, 10.0), (2.0, 20.0)], "final": [(0.0, 0.0), (1.0, 5.0), (2.0, 20.0)]},
+    },
+    "bind": {"receipts": {"ours_per_s": 100, "smpp34_per_s": 10, "aiosmpplib_per_s": 5}},
+}  # fmt: skip
+
+
+def test_processes_of_a_role_are_one() -> None:
+    assert [role_of(name) for name in ("dispatcher-1", "dispatcher-12", "kafka")] == [
+        "dispatcher",
+        "dispatcher",
+        "kafka",
+    ]
+
+
+def test_costs_are_microseconds_a_message_since_the_look_before() -> None:
+    before, after = {"api": 1.0, "kafka": 3.0}, {"api": 1.5, "kafka": 3.0, "recorder": 0.1}
+    assert per_message(before, after, 1000) == {"api": 500.0, "recorder": 100.0}
+
+
+def test_usage_counts_a_process_and_what_it_has_buried() -> None:
+    spend = "import time\nwhile time.process_time() < 0.15: pass"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {spend!r}]); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert process.pid in children_by_parent()[os.getpid()]
+        usage = usage_of(process.pid, children_by_parent())
+        process.communicate(b"\n")
+    assert usage.cpu_s >= 0.12
+    assert usage.rss_mb > 1
+
+
+def test_two_results_are_compared_where_both_have_a_number() -> None:
+    assert list(numbers({"a": {"b": 1, "c": True}, "d": "x"})) == [("a.b", 1.0)]
+    before, after = {"bulk": {"msgs_per_s": 100, "gone": 1}}, {"bulk": {"msgs_per_s": 150}}
+    assert list(compared(before, after)) == [("bulk.msgs_per_s", 100.0, 150.0, 1.5)]
+
+
+def test_the_table_names_what_was_measured_and_nothing_else() -> None:
+    told = list(lines_of(FOUND))
+    assert [what for what, _, _ in told] == [
+        "bulk, window 200, exposure 1,000: 1,000 to delivered rows", "    CPU a message", "one bind, window 64, receipts",
+    ]  # fmt: skip
+    assert told[1][1] == "150 µs: api 50, dispatcher 100"
+    assert "10.0 x smpp34" in told[2][1]
+
+
+def test_the_page_stands_alone() -> None:
+    page = html(FOUND)
+    assert page.count("<svg") == 2
+    assert "http" not in page.replace("http-equiv", "")
