@@ -34,6 +34,8 @@ from schemas.sealing import BlindIndex, Sealer
 from schemas.topics import Topics
 
 log = logger("dispatcher")
+PUBLISH_EVERY_S = 0.02
+"""What an outcome may wait for others: it delays settling and receipts' answers, not sending."""
 
 
 class Dispatcher:
@@ -47,7 +49,7 @@ class Dispatcher:
         self._topics = Topics(settings.topic_prefix)
         seal_keys, index_key = settings.keys()
         bootstrap = settings.kafka_bootstrap
-        self._publisher = KafkaPublisher(bootstrap, settings.instance_id)
+        self._publisher = KafkaPublisher(bootstrap, settings.instance_id, every_s=PUBLISH_EVERY_S)
         self._reference = Reference(self._wake_lanes)
         self._snapshot = Snapshot(self._reader("reference"), self._topics.reference, self._reference.apply)
         self._world = World(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from bus.assignor import Claim
 from bus.kafka_member import KafkaMember
@@ -32,6 +33,7 @@ from store.projection import Projection
 from store.upkeep import Upkeep
 
 log = logger("recorder")
+GATHER_MS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def assemble(settings: Settings, book: CarrierBook, sources: Sources) -> Works:
 
 def reader(settings: Settings) -> KafkaReader:
     """What is read ahead while Postgres is away is at most its fetch size times the partitions: the default's is small."""
-    return KafkaReader(settings.kafka_bootstrap, f"{settings.instance_id}-recorder")
+    return KafkaReader(settings.kafka_bootstrap, f"{settings.instance_id}-recorder", gather_ms=GATHER_MS)
 
 
 def member(settings: Settings, sources: Sources, topics: Topics, listener: GroupListener) -> KafkaMember:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dispatcher.diversion import Copy, Diversion
 from dispatcher.history import History
@@ -19,6 +20,7 @@ from dispatcher.outbox import Outbox, Parcel
 from dispatcher.reservations import CommitPlan, Reservations
 from dispatcher.seen import Place, Seen, key_of
 from dispatcher.slots import Slot, SlotState, Token
+from schemas.codec import encode
 from schemas.records import Duplicate, InDoubtReason, MtMessage, Outcome
 from tests.property.dispatcher.world import Broken, Faults, Process, World, swarm
 
@@ -143,6 +145,20 @@ class GoesHomeWithTooMuch(Diversion):
         return 0
 
 
+class WritesAgainAtHome(Diversion):
+    def _go_home(self, slot: Slot) -> None:
+        self._lane.queue.ready(slot)
+
+
+class HopsDiffer(World):
+    """The source does not fix the hop of a copy, so a copy that is made twice is two messages there."""
+
+    def _reroute(self, item: MtMessage, index: bytes, avoid: str, doubted: bool) -> Copy | None:
+        copy = super()._reroute(item, index, avoid, doubted)
+        hop = len(self.steps) + 1
+        return copy and copy._replace(value=encode(replace(item, carrier="beta", hop=hop)))
+
+
 TWINS = [(OTP, 0, 1, 1), (OTP, 0, 2, 1), (OTP, 0, 1, 1)]
 MUTANTS: dict[
     str, tuple[type[World] | type[Lane] | type[History] | type[Diversion], list[Any], Faults, Mapping[str, Any], str]
@@ -161,6 +177,15 @@ MUTANTS: dict[
     "R13 settle on the copy's ack": (SettlesBeforeTheCopyIsThere, [ONE] * 3, Faults(diversions=1, crashes=1), {}, "I1"),
     "R13 copy again before going home": (GoesHomeAtOnce, [ONE] * 3, Faults(diversions=1, crashes=1), {}, "I"),
     "R13 home within the exposure": (GoesHomeWithTooMuch, [ONE] * 6, Faults(diversions=1, crashes=1), {}, "I3"),
+    "R13 list before copying": (ResendsWithoutADoubt, [ONE] * 2, Faults(diversions=1), {}, "I2"),
+    "R13 a fixed hop": (HopsDiffer, [ONE] * 3, Faults(diversions=1, crashes=1), {}, "I2"),
+    "R13 at home what is out is out": (
+        WritesAgainAtHome,
+        [(OTP, 0, None, 3)] * 2,
+        Faults(diversions=1),
+        {},
+        "I2",
+    ),
     "R10 in doubt in place": (ResendsWithoutADoubt, [ONE] * 2, Faults(timeouts=2), {}, "I2"),
 }
 

@@ -70,6 +70,11 @@ SCENARIOS: dict[str, tuple[list[tuple[int, int, int | None, int]], Faults, dict[
         Faults(diversions=2, crashes=2),
         {"reroutes": False},
     ),
+    "drained with long messages out": (
+        [(OTP, 0, None, 3), (NOTICE, 0, None, 3), (MARKETING, 0, None, 1)],
+        Faults(diversions=2, timeouts=1, crashes=1),
+        {"window": 3, "exposure": 3},
+    ),
     "everything at once": (
         [(OTP, 0, 1, 1), (NOTICE, 1, None, 2), (OTP, 0, 1, 1), (MARKETING, 0, None, 1), (OTP, 1, None, 1)],
         Faults(

@@ -236,6 +236,8 @@ class World:
                 found.append((f"{name}: reads {where}", lambda where=where: self._feed(process, where)))  # type: ignore[misc]
         if lane.active and self.faults.diversions and not lane.diversion.avoid and not lane.finishing:
             found.append((f"{name}: diverts", lambda: self._divert(process)))
+            if process.flights:
+                found.append((f"{name}: drains, tired of waiting", lambda: self._drain(process)))
         if lane.active and lane.diversion.avoid:
             if not lane.diversion._ending:
                 found.append((f"{name}: comes home", lane.diversion.end))
@@ -400,6 +402,11 @@ class World:
             process.lane.unanswered([flight.token for flight in flights], "bind_lost", self.now, NOW_MS)
         process.lane.diversion.begin("alpha")
 
+    def _drain(self, process: Process) -> None:
+        """By an operator, of a carrier that is up and does not answer: what is out stays out."""
+        self.faults.diversions -= 1
+        process.lane.diversion.begin("alpha")
+
     def _land_copy(self, process: Process) -> None:
         """The other carrier's lane is ideal: it sends each (message, hop) once."""
         slot, copy = process.copies.pop(0)
@@ -538,5 +545,5 @@ def swarm(seed: int) -> Choose:
 _OFTEN = re.compile("looks for a commit|: copies$")
 """Looking for something to do, often in vain: not counted as a step."""
 _DIGITS = re.compile(r"[0-9]+")
-_IDLE = re.compile("looks for a commit|crash|moves the lane|goes back|the bind drops|diverts$|: copies$")
+_IDLE = re.compile("looks for a commit|crash|moves the lane|goes back|the bind drops|diverts$|drains|: copies$")
 """What can go on for ever, and what nothing obliges to happen."""
