@@ -19,7 +19,8 @@ class Backlog:
 
     def __init__(self, most: int) -> None:
         self._queues: tuple[deque[Waiting], ...] = tuple(deque() for _ in CLASS_NAMES)
-        self._most = most
+        self.most = most
+        """Of one class; the records of a lane that is diverted are wanted faster."""
         self._turn = 0
 
     def add(self, cls: int, partition: int, records: Iterable[StoredRecord]) -> None:
@@ -34,11 +35,11 @@ class Backlog:
         return queue[0][1].timestamp if queue else 0
 
     def full(self, cls: int) -> bool:
-        return len(self._queues[cls]) >= self._most
+        return len(self._queues[cls]) >= self.most
 
     def low(self, cls: int) -> bool:
         """Read on from here, so that the queue does not run dry while a poll is under way."""
-        return len(self._queues[cls]) <= self._most // 2
+        return len(self._queues[cls]) <= self.most // 2
 
     def take(self, otp: bool, bulk: bool) -> tuple[int, Waiting] | None:
         """The next record and its class, of those that may go: `otp` or `bulk` (notice and marketing)."""

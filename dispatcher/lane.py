@@ -51,6 +51,15 @@ class EncodeFault(Exception):
         self.unreadable = unreadable
 
 
+DIVERTED_BACKLOG: Final = 4 * DIVERTED_BUDGET
+"""Records read ahead of copies, which go as fast as Kafka takes them."""
+
+
+def backlog_of(share: int) -> int:
+    """Records of a class to read ahead: a second's worth, within reason."""
+    return max(500, min(20_000, share))
+
+
 Encode = Callable[[MtMessage, int], tuple[bytes, ...]]
 """(message, Unix ms) → its submit_sm bodies for this carrier, one a segment. Raises EncodeFault."""
 
@@ -75,7 +84,7 @@ class Lane:
         self.pace = Pace(share, now)
         self.circuit = Circuit()
         self.outbox = Outbox(number)
-        self.backlog = Backlog(max(500, min(20_000, share)))
+        self.backlog = Backlog(backlog_of(share))
         self.reservations = Reservations(carrier.exposure_limit)
         self.memory = Memory(history)
         self.queue = SendQueue()
@@ -203,6 +212,7 @@ class Lane:
         stride = max(1, ceil(self.pace.rate * max(2 * self.commit_s, AHEAD_S)))
         if self.diversion.takes:
             stride = DIVERTED_BUDGET  # a copy has no rate
+        backlog.most = max(DIVERTED_BACKLOG if self.diversion.takes else 0, backlog_of(self.pace.share))
         ahead = self.queue.fresh + len(reservations.waiting)
         while reservations.room(bulk=False):
             found = backlog.take(otp=True, bulk=ahead < stride and reservations.room(bulk=True))

@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from bus.ports import Publisher, Reader, ReadError, TopicPartition
+from bus.ports import Entry, Publisher, Reader, ReadError, TopicPartition
 from dispatcher.binder import Binder
 from dispatcher.diversion import Copy
 from dispatcher.encoding import Encoder
@@ -243,14 +243,18 @@ class LaneRunner:
 
     def _redirect(self, now_ms: int) -> None:
         """Copies to other carriers' topics, each settled here when Kafka has it."""
+        gathered: defaultdict[tuple[str, int], list[tuple[Slot, Copy]]] = defaultdict(list)
         for slot, copy in self.lane.diversion.redirect(now_ms):
-            self._world.publisher.publish(
-                copy.topic, copy.partition, [(copy.key, copy.value)], partial(self._copied, slot, copy), lasting=True
-            )
+            gathered[copy.topic, copy.partition].append((slot, copy))
+        for (topic, partition), copies in gathered.items():
+            entries: list[Entry] = [(copy.key, copy.value) for _, copy in copies]
+            self._world.publisher.publish(topic, partition, entries, partial(self._copied, copies), lasting=True)
 
-    def _copied(self, slot: Slot, copy: Copy, fault: Exception | None) -> None:
+    def _copied(self, copies: list[tuple[Slot, Copy]], fault: Exception | None) -> None:
         if fault is None:
-            self.lane.diversion.copied(slot, copy, wall_ms())
+            now_ms = wall_ms()
+            for slot, copy in copies:
+                self.lane.diversion.copied(slot, copy, now_ms)
             self.turn_soon()
 
     def _bury(self, now_ms: int) -> None:

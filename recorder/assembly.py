@@ -34,6 +34,8 @@ from store.upkeep import Upkeep
 
 log = logger("recorder")
 GATHER_MS: Final = 50
+HOLD_S: Final = 0.4
+"""Until a message that nothing came of is seen as queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def assemble(settings: Settings, book: CarrierBook, sources: Sources) -> Works:
         decoder,
         lambda: reader(settings),
         lambda listener: member(settings, sources, topics, listener),
-        Gathering(settings.recorder_batch_records, settings.recorder_batch_ms / 1000),
+        Gathering(settings.recorder_batch_records, settings.recorder_batch_ms / 1000, HOLD_S),
         clock,
     )
     housekeeping = Housekeeping(

@@ -95,12 +95,12 @@ class Decoder:
     """Makes batches from what a reader gave."""
 
     def __init__(self, sources: Sources, now_ms: int = 0) -> None:
-        self._sources = sources
+        self.sources = sources
         self.now_ms = now_ms
 
     def kind_of(self, topic: str) -> str:
         """What a topic holds, for metrics."""
-        return self._sources.by_topic[topic].kind
+        return self.sources.by_topic[topic].kind
 
     def decode(
         self, found: Mapping[TopicPartition, Sequence[StoredRecord]], starts: Mapping[TopicPartition, int]
@@ -109,7 +109,7 @@ class Decoder:
         records = {TopicPartition(*tp): some for tp, some in found.items() if some}
         batch = Batch(records=records)
         for tp, some in records.items():
-            source = self._sources.by_topic[tp.topic]
+            source = self.sources.by_topic[tp.topic]
             try:
                 self._decode(batch, source, tp, some)
             except (NewerRecord, UnreadableRecord):

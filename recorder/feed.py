@@ -11,6 +11,7 @@ from typing import Final
 from bus.ports import Reader, TopicPartition
 from recorder.alignment import Aligner, Records
 from recorder.batches import Batch, Decoder
+from recorder.pairing import Pairing
 from runtime.clock import Clock
 from runtime.logs import logger
 from runtime.metrics import PROJECTION_STOPPED
@@ -27,6 +28,8 @@ class Gathering:
 
     most_records: int
     wait_s: float
+    hold_s: float = 0.0
+    """How long a message waits for its outcome (recorder.pairing)."""
 
 
 class Feed:
@@ -47,6 +50,7 @@ class Feed:
         self._clock = clock
         self._batches: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(1)
         self._aligner = Aligner()
+        self._pairing = Pairing(decoder.sources, gathering.hold_s, gathering.most_records)
         self._paused: set[TopicPartition] = set()
         self._task: asyncio.Task[None] | None = None
         self.stopped: dict[TopicPartition, str] = {}
@@ -103,13 +107,13 @@ class Feed:
         """Some records: of a backlog as many as fit, in step with each other; else those of a short while."""
         most, aligner = self._gathering.most_records, self._aligner
         self._hold_back(most)
-        aligner.add(await self._reader.poll(0 if aligner.count else POLL_S, most))
+        await self._poll(0 if aligner.count else POLL_S)
         if not aligner.count:
             return {}
         behind = self._behind()
         if aligner.count + sum(behind.values()) < most:
             await asyncio.sleep(self._gathering.wait_s)
-            aligner.add(await self._reader.poll(0, most))
+            await self._poll(0)
             return aligner.take(most)
         return await self._gather_backlog(most, behind)
 
@@ -122,11 +126,18 @@ class Feed:
                 # A partition that gives nothing must not hold up the others for long.
                 if taken or self._clock.monotonic() >= deadline:
                     return taken or self._aligner.take(most)
-            if not self._aligner.add(await self._reader.poll(BACKLOG_POLL_S, most)) and not behind:
+            if not await self._poll(BACKLOG_POLL_S) and not behind:
                 return self._aligner.take(most)
             behind = self._behind()
             if self._clock.monotonic() >= deadline:
                 return self._aligner.take(most)
+
+    async def _poll(self, timeout_s: float) -> int:
+        """Reads what there is; gives how many records came, or had waited long enough."""
+        pause_s = self._pairing.wait_s(self._clock.monotonic())
+        wait_s = timeout_s if pause_s is None else min(timeout_s, pause_s)
+        found = await self._reader.poll(wait_s, self._gathering.most_records)
+        return self._aligner.add(self._pairing.pass_on(found, self._clock.monotonic()))
 
     def _behind(self) -> dict[TopicPartition, int]:
         """Partitions with records that were not read yet, and how many."""
@@ -135,15 +146,19 @@ class Feed:
     def _hold_back(self, most: int) -> None:
         """A partition of which much waits here is not read on: others are what is missing. Bounds what is held, too."""
         enough = 0 if self._aligner.count > 2 * most else most // 4
-        full = {tp for tp in self.positions if self._aligner.held(tp) > enough and tp not in self.stopped}
+        full = {tp for tp in self.positions if self._held(tp) > enough and tp not in self.stopped}
         self._reader.pause(full - self._paused)
         self._reader.resume(self._paused - full - self.stopped.keys())
         self._paused = full
+
+    def _held(self, tp: TopicPartition) -> int:
+        return self._aligner.held(tp) + self._pairing.held(tp)
 
     def _stop_at(self, newer: Mapping[TopicPartition, str]) -> None:
         self._reader.pause(newer)
         for tp, reason in newer.items():
             self.stopped[tp] = reason
             self._aligner.drop(tp)
+            self._pairing.drop(tp)
             log.error("partition_waits_for_a_newer_release", topic=tp.topic, partition=tp.partition, reason=reason)
         PROJECTION_STOPPED.set(len(self.stopped))

@@ -30,6 +30,7 @@ class Sources:
     """All topics of the recorder under one prefix. `carriers`: their partitions by name."""
 
     def __init__(self, topics: Topics, carriers: Mapping[str, int]) -> None:
+        self.topics = topics
         found = []
         for name, partitions in sorted(carriers.items()):
             found.append(Source(topics.outcomes(name), "outcomes", name, partitions))

@@ -107,6 +107,63 @@ def test_the_lane_s_pace_holds_it_too_through_throttling(
 
 
 @settings(max_examples=200)
+@given(shares, steps, st.lists(st.integers(0, 80_000), min_size=1, max_size=30))
+def test_it_holds_at_the_moment_of_the_write_however_long_encoding_takes(
+    share: int, steps: list[tuple[int, float, tuple[str, float]]], late_us: list[int]
+) -> None:
+    """Between the question and the write the machine may be busy with something else, for longer than the ring's margin."""
+    pacer, at, writes = Pacer(share, seconds(START), fresh=True), START, []
+    for number, (gap, fraction, _) in enumerate(steps):
+        at += gap
+        taken = round(pacer.available(seconds(at)) * fraction)
+        if taken:
+            pacer.took(taken, seconds(at))
+            at += late_us[number % len(late_us)]
+            pacer.written(seconds(at))
+            writes.append((at, taken, share))
+    assert_contract(writes)
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(1, 4), st.integers(4, 2000), st.integers(1, 3),
+    st.lists(st.tuples(st.integers(0, 2 * SECOND), st.sampled_from(("take over", "rebind", "tps")), st.floats(0.2, 2)), max_size=8),
+)  # fmt: skip
+def test_all_lanes_together_hold_it_across_takeovers_rebinds_and_switches(
+    lanes: int, tps: int, late_ms: int, events: list[tuple[int, str, float]]
+) -> None:
+    """The lanes of a carrier side by side with a backlog each, awake every few milliseconds: the most that any tps of the
+    second allows is never exceeded. A switch reaches each lane at a moment of its own, within a second."""
+    paces = [Pace(share_of(tps, lanes, lane), seconds(START)) for lane in range(lanes)]
+    at, writes, in_force, wanted = START, [], [(START, tps)], []
+    for gap, act, amount in [*events, (3 * SECOND, "rebind", 1.0)]:
+        end = at + gap
+        while at < end:
+            for due in [entry for entry in wanted if entry[0] <= at]:
+                wanted.remove(due)
+                paces[due[1]].set_share(share_of(due[2], lanes, due[1]), seconds(at))
+            for lane, pace in enumerate(paces):
+                taken = pace.available(seconds(at))
+                if taken:
+                    pace.took(taken, seconds(at))
+                    writes.append((at, taken, lane))
+            at += 7_000 + late_ms * 1000
+        lane = round(amount * 1000) % lanes
+        if act == "take over":
+            paces[lane] = Pace(paces[lane].share, seconds(at))
+        elif act == "tps":
+            tps = max(lanes, round(tps * amount))
+            in_force.append((at, tps))
+            wanted += [(at + number * SECOND // lanes, number, tps) for number in range(lanes)]
+    for last, (at, _, _) in enumerate(writes):
+        held = sum(count for when, count, _ in writes[max(0, last - 2000) : last + 1] if when > at - SECOND)
+        # A lane may still have the rate before, for a second after the switch and in the second that is looked back on.
+        allowed = [rate for since, rate in in_force if since > at - 2 * SECOND]
+        before = [rate for since, rate in in_force if since <= at - 2 * SECOND]
+        assert held <= max([*allowed, *before[-1:]]), f"{held} in the second before {at}"
+
+
+@settings(max_examples=200)
 @given(shares, st.integers(0, 3 * SECOND), steps, steps, st.sampled_from([Pacer, Pace]))
 def test_two_owners_one_after_the_other_hold_it_together(
     share: int,
