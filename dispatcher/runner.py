@@ -21,7 +21,7 @@ from dispatcher.lane import Lane
 from dispatcher.ledger import LedgerState
 from dispatcher.outbox import Parcel
 from dispatcher.receipts import ReceiptDesk
-from dispatcher.reference import Reference
+from policy.reference import Reference
 from dispatcher.rerouting import Rerouter
 from dispatcher.reservations import CommitPlan
 from dispatcher.slots import Slot, Token
