@@ -25,7 +25,7 @@ from smpp.states import MessageState
 from store.pool import Pool
 from store.reads import Reads
 from store.rows import MessageFilter
-from tests.integration.recorder.rig import Rig, eventually, now_ms, working
+from tests.integration.recorder.rig import BOOK, Rig, eventually, now_ms, rig_over, working
 
 STATUS = "select status from audit_messages where id = $1"
 
@@ -295,3 +295,25 @@ async def test_a_late_state_changes_nothing_and_a_second_final_one_is_history(ri
             await rig.put(rig.topics.outcomes("alpha"), 0, rig.receipt(outcome.parts[0], state=state))
         await rig.until("select entries::int from messages where id = $1", 4, message.id)
         assert await rig.value(STATUS, message.id) == "delivered"
+
+
+async def test_without_a_receipt_in_time_it_is_unknown_and_a_late_one_still_amends_it(
+    kafka_bootstrap: str, topic_prefix: str, postgres_dsn: str
+) -> None:
+    impatient = BOOK.model_copy(
+        update={"carriers": {name: c.model_copy(update={"receipt_timeout_s": 60}) for name, c in BOOK.carriers.items()}}
+    )
+    async with rig_over(kafka_bootstrap, topic_prefix, postgres_dsn, impatient) as rig:
+        message, fresh = rig.message(1), rig.message(2)
+        long_ago = now_ms() - 61_000
+        outcome = rig.outcome(message, number=1, at_ms=long_ago, submitted_ms=long_ago)
+        async with rig.recorder() as process:
+            await rig.put(rig.topics.mt("alpha", 0), 0, message, fresh)
+            await rig.put(rig.topics.outcomes("alpha"), 0, outcome, rig.outcome(fresh, number=2, offset=1))
+            await rig.until(STATUS, "sent", fresh.id)
+            await (await working(process)).housekeeping.time_out()
+            assert await rig.value(STATUS, message.id) == "unknown"
+            assert not await rig.value("select is_final from audit_messages where id = $1", message.id)
+            assert await rig.value(STATUS, fresh.id) == "sent"
+            await rig.put(rig.topics.outcomes("alpha"), 0, rig.receipt(outcome.parts[0], number=1))
+            await rig.until(STATUS, "delivered", message.id)
