@@ -80,7 +80,8 @@ async def _accept(desk: Desk, request: _Request) -> Answer:
     queues = queues_of(rulings)
     if queues:
         place, entry = desk.intake.batch_entry(record)
-        queues[place] = [entry]
+        # Messages for later may go to the same partition.
+        queues.setdefault(place, []).append(entry)
     unconfirmed = await desk.posting.post(queues)
     tally = Tally()
     results = tell(rows, rulings, 0, unconfirmed, tally)

@@ -125,7 +125,7 @@ class Stream:
     async def _post(self, queues: dict[TopicPartition, list[Entry]], first: bool) -> set[TopicPartition]:
         if first and queues:
             place, entry = self._desk.intake.batch_entry(self._record(complete=False))
-            queues[place] = [entry]
+            queues.setdefault(place, []).append(entry)
         if queues and self._desk.posting.fault() is not None:
             return set(queues)
         return await self._desk.posting.post(queues)

@@ -21,9 +21,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 async def _main(context: Context) -> int:
-    from dispatcher.books import LiveBook
     from dispatcher.role import Dispatcher
+    from policy.answers import unknown_codes
     from runtime.lifecycle import Lifecycle
+    from runtime.live_book import LiveBook
     from runtime.logs import configure_logs, logger
 
     settings = context.settings
@@ -32,5 +33,5 @@ async def _main(context: Context) -> int:
     def ready(port: int) -> None:
         logger("dispatcher").info("ready", metrics=f"http://{settings.metrics_host}:{port}/metrics")
 
-    await Dispatcher(settings, LiveBook(settings.carriers_file, context.environ), Lifecycle()).run(ready)
+    await Dispatcher(settings, LiveBook(settings.carriers_file, context.environ, unknown_codes), Lifecycle()).run(ready)
     return 0

@@ -33,6 +33,7 @@ class Plan:
     apis: int = 1
     dispatchers: int = 2
     recorders: int = 1
+    schedulers: int = 1
     journal: bool = False
     seed: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -90,7 +91,12 @@ class Cluster:
     def metrics_urls(self) -> dict[str, str]:
         """/metrics of each role, by the name of the process."""
         plan = self.plan
-        counts = {"api": plan.apis, "dispatcher": plan.dispatchers, "recorder": plan.recorders}
+        counts = {
+            "api": plan.apis,
+            "dispatcher": plan.dispatchers,
+            "recorder": plan.recorders,
+            "scheduler": plan.schedulers,
+        }
         names = [name for role, count in counts.items() for name in plan.names(role, count)]
         return {name: f"{self.installation.url(f'metrics-{name}')}/metrics" for name in names}
 
@@ -162,6 +168,7 @@ class Cluster:
         plan, roles = self.plan, self.roles
         groups: list[list[Child]] = [
             [roles.role("recorder", number) for number in range(1, plan.recorders + 1)],
+            [roles.role("scheduler", number) for number in range(1, plan.schedulers + 1)],
             [roles.role("dispatcher", number) for number in range(1, plan.dispatchers + 1)],
             [roles.api(number) for number in range(1, plan.apis + 1)],
         ]

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from dispatcher.diversion import Copy
 from policy.routing import Router
+from policy.transfer import made_over
 from schemas import ids
 from schemas.carriers import Carrier, CarrierBook
 from schemas.codec import encode
 from schemas.records import MtMessage
 from schemas.sealing import Sealer, SealError, partition_of
 from schemas.topics import Topics
-from smpp.text.segments import Form, TooLong, Unencodable, measure
 
 
 class Rerouter:
@@ -46,21 +46,12 @@ class Rerouter:
         return None
 
     def _copy(self, message: MtMessage, index: bytes, text: str, to: Carrier, possible_duplicate: bool) -> Copy | None:
-        try:
-            alphabet, segments = measure(text, message.mode, Form(to.default_alphabet, to.long_message))
-        except (Unencodable, TooLong):
+        # Its lane is the carrier's, whatever the record says of where it was before.
+        mine = message if message.carrier == self._carrier else replace(message, carrier=self._carrier)
+        copy = made_over(mine, text, to, hop=message.hop + 1, possible_duplicate=possible_duplicate)
+        if copy is None:
             return None
-        price = to.price_micros * segments
-        copy = replace(
-            message,
-            carrier=to.name,
-            hop=message.hop + 1,
-            tried=(*message.tried, self._carrier),
-            segments=segments,
-            alphabet=alphabet,
-            price_micros=price,
-            currency=to.currency,
-            possible_duplicate=message.possible_duplicate or possible_duplicate,
-        )
         topic = self._topics.mt(to.name, message.cls)
-        return Copy(topic, partition_of(index, to.partitions), index, encode(copy), to.name, price, segments)
+        return Copy(
+            topic, partition_of(index, to.partitions), index, encode(copy), to.name, copy.price_micros, copy.segments
+        )

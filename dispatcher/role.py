@@ -16,16 +16,16 @@ from bus.kafka_reader import KafkaReader
 from bus.ports import GroupListener
 from bus.snapshot import Snapshot
 from bus.topics import check_partitions, create_topics, existing_partitions
-from dispatcher.books import LiveBook
 from dispatcher.group import CarrierGroup, lane_map_hash
 from dispatcher.provision import commit_empty_ledgers
-from dispatcher.reference import Reference
 from dispatcher.runner import World
 from dispatcher.status import StatusBoard
+from policy.reference import Reference
 from runtime import collector
 from runtime.errors import ConfigError, OperatorError, UnavailableError
 from runtime.health import Health, HealthServer
 from runtime.lifecycle import Lifecycle, Part
+from runtime.live_book import LiveBook
 from runtime.logs import logger
 from runtime.settings import Settings
 from runtime.vitals import Vitals
@@ -50,7 +50,9 @@ class Dispatcher:
         seal_keys, index_key = settings.keys()
         bootstrap = settings.kafka_bootstrap
         self._publisher = KafkaPublisher(bootstrap, settings.instance_id, every_s=PUBLISH_EVERY_S)
-        self._reference = Reference(self._wake_lanes)
+        self._reference = Reference(
+            self._wake_lanes, lambda key, fault: log.error("reference_not_understood", key=key, fault=fault)
+        )
         self._snapshot = Snapshot(self._reader("reference"), self._topics.reference, self._reference.apply)
         self._world = World(
             self._topics, self._publisher, self._reader, Sealer(seal_keys, os.urandom(8)), BlindIndex(index_key),

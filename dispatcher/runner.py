@@ -21,7 +21,6 @@ from dispatcher.lane import Lane
 from dispatcher.ledger import LedgerState
 from dispatcher.outbox import Parcel
 from dispatcher.receipts import ReceiptDesk
-from policy.reference import Reference
 from dispatcher.rerouting import Rerouter
 from dispatcher.reservations import CommitPlan
 from dispatcher.slots import Slot, Token
@@ -29,6 +28,7 @@ from dispatcher.takeover import ReaderFactory, read_histories
 from dispatcher.tally import Tally
 from dispatcher.watch import Watch
 from policy.failover import contract_tps
+from policy.reference import Reference
 from ratelimit.shares import share_of
 from runtime.clock import SystemClock
 from runtime.logs import logger

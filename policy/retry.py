@@ -45,4 +45,9 @@ def next_attempt(
     at_ms = now_ms + round(delay_ms)
     if at_ms >= expires_ms:
         return None
-    return Retry(at_ms, code in _ELSEWHERE_AT_ONCE or attempt >= 2)
+    return Retry(at_ms, goes_elsewhere(code, attempt))
+
+
+def goes_elsewhere(code: str, attempt: int) -> bool:
+    """Whether the attempt after number `attempt`, which failed with `code`, should try another carrier of the route."""
+    return code in _ELSEWHERE_AT_ONCE or attempt >= 2

@@ -121,6 +121,12 @@ RECEIPTS_UNMATCHED = _gauge("smppd_receipts_unmatched", "Receipts kept until the
 PROJECTION_LAG = _gauge(
     "smppd_projection_lag_seconds", "Age of the oldest record at hand that Postgres does not know yet."
 )
+DUE_OLDEST = _gauge(
+    "smppd_due_oldest_seconds", "How long the oldest message that the scheduler should have released has waited."
+)
+RELEASED = _counter(
+    "smppd_released_messages_total", "Messages that the scheduler queued for a lane, or stopped.", ("outcome",)
+)
 PROJECTION_STOPPED = _gauge(
     "smppd_projection_stopped_partitions", "Partitions that wait for a release that can read their next record."
 )

@@ -156,6 +156,24 @@ create index due_messages_by_time on due_messages (due_ms);
 comment on table due_messages is
     'What the scheduler is to look at, and when: reason scheduled, deferred, retry, waiting or resolved.';
 
+create table releases (
+    id uuid primary key,
+    fixed_ms bigint not null,
+    owner bigint not null,
+    attempt smallint not null,
+    hop smallint not null,
+    part integer not null,
+    acked boolean not null default false,
+    topic text collate "C" not null,
+    key bytea not null,
+    value bytea not null
+);
+create index releases_by_owner on releases (owner, acked);
+comment on table releases is
+    'What the scheduler has decided and published, or is about to: fixed here first, so that a crash in between publishes'
+    ' the same again or finds that it was seen. A row goes when the projection knows of its turn.';
+comment on column releases.owner is 'The advisory lock that the scheduler''s session holds while it lives.';
+
 create table batches (
     id uuid primary key,
     account text collate "C" not null,

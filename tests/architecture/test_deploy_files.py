@@ -88,7 +88,7 @@ def test_a_service_of_ours_has_settings_that_exist(name: str) -> None:
 
 def test_processes_have_instance_ids_of_their_own() -> None:
     instances = [service["environment"]["SMPPD_INSTANCE_ID"] for service in OURS.values() if "environment" in service]
-    assert len(instances) == len(set(instances)) == 4
+    assert len(instances) == len(set(instances)) == 5
 
 
 def test_services_wait_for_what_they_need_and_are_watched() -> None:
@@ -97,7 +97,7 @@ def test_services_wait_for_what_they_need_and_are_watched() -> None:
             assert needed in COMPOSE["services"]
             if condition == "service_healthy":
                 assert "healthcheck" in COMPOSE["services"][needed]
-        if name in ("api", "dispatcher-1", "dispatcher-2", "recorder"):
+        if name in ("api", "dispatcher-1", "dispatcher-2", "recorder", "scheduler"):
             assert set(service["depends_on"]) == {"migrate", "topics"}
             assert f":{service['environment']['SMPPD_METRICS_PORT']}/readyz" in " ".join(service["healthcheck"]["test"])
 

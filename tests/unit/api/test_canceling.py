@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dispatcher.reference import Reference
 from policy.gate import GO, Defer, Drop, gate
+from policy.reference import Reference
 from schemas.codec import encode
 from schemas.ids import DAY_MS, at_day, from_text, random_ids, to_text
 from schemas.records import BatchSwitch, Cancellation

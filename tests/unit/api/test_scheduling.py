@@ -15,7 +15,7 @@ from schemas.records import MtMessage, Rescheduled, Scheduled
 from schemas.status import Status
 from schemas.topics import intake_partition
 from store.rows import Attempt
-from tests.unit.api.stage import NOW_MS, SEND, TOPICS, Stage, problem
+from tests.unit.api.stage import DEFAULTS, NOW_MS, SEND, TOPICS, Stage, problem
 
 HOUR_MS = 3_600_000
 LATER = rfc3339(NOW_MS + HOUR_MS)
@@ -250,3 +250,20 @@ async def test_a_time_that_kafka_does_not_confirm_is_not_promised() -> None:
     response = await stage.client.patch(path, json={"send_at": LATER})
     assert response.headers["retry-after"] == "2"
     problem(response, 503, "not_recorded")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_batch_for_later_shares_partitions_with_its_own_record_and_loses_none(streamed: bool) -> None:
+    stage = Stage()
+    count = 60
+    later = {**DEFAULTS, "send_at": rfc3339(NOW_MS + 60_000)}
+    numbers = [{"to": f"+86138{number:08d}"} for number in range(count)]
+    if streamed:
+        lines = b"\n".join(json.dumps(line).encode() for line in ({"defaults": later}, *numbers))
+        answer = await stage.client.post("/v1/batches", content=lines, headers={"Content-Type": "application/x-ndjson"})
+    else:
+        answer = await stage.client.post("/v1/batches", json={"defaults": later, "messages": numbers})
+    assert answer.status_code in (200, 202)
+    await stage.drained()
+    assert len(stage.noted(Scheduled)) == count
+    assert stage.batches()

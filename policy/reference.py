@@ -1,25 +1,28 @@
-"""The reference topic as the dispatcher needs it: facts for the gate, and the operators' switches of carriers."""
+"""The reference topic as dispatcher and scheduler need it: facts for the gate, and the operators' switches of carriers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from policy.gate import Facts
-from runtime.logs import logger
 from schemas import ids
 from schemas.codec import RecordError, decode_reference
 from schemas.records import Account, BatchSwitch, Cancellation, CarrierSwitch
 
-log = logger("dispatcher.reference")
-
 
 class Reference:
-    """Apply records in the order of the topic; `changed` is called after those that lanes must hear of."""
+    """Apply records in the order of the topic; `changed` is called after those that lanes must hear of, `complain` with the
+    key and the fault of one that can't be read."""
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        changed: Callable[[], None] = lambda: None,
+        complain: Callable[[str, str], None] = lambda _key, _fault: None,
+    ) -> None:
         self.facts = Facts()
         self.switches: dict[str, CarrierSwitch] = {}
         self._changed = changed
+        self._complain = complain
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """One record; a value of None takes its key back. Never raises."""
@@ -29,7 +32,7 @@ class Reference:
             try:
                 record = decode_reference(value)
             except RecordError as fault:
-                log.error("reference_not_understood", key=key.decode("latin-1"), fault=str(fault))
+                self._complain(key.decode("latin-1"), str(fault))
                 return
             if isinstance(record, Account):
                 self._flag(self.facts.suspended, record.name, record.suspended)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from policy.answers import unknown_codes
 from runtime.carriers_file import load_carriers
 from runtime.errors import ConfigError
 from runtime.logs import logger
 from schemas.carriers import CarrierBook
 
-log = logger("dispatcher.carriers")
+log = logger("carriers")
 
 
 class Changes(NamedTuple):
@@ -27,13 +26,23 @@ class Changes(NamedTuple):
 class LiveBook:
     """The file as it was last read well. A file that can't be used is told of and changes nothing."""
 
-    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
-        """Raises ConfigError."""
+    def __init__(
+        self, path: str, environ: Mapping[str, str], check: Callable[[CarrierBook], Sequence[str]] = lambda _book: ()
+    ) -> None:
+        """`check`: what else is wrong in a file, as sentences. Raises ConfigError."""
+        self._check = check
         self.fault: str | None = None
         self._path = Path(path)
         self._environ = environ
         self._stamp = self._now()
-        self._book = _load(self._path, environ)
+        self._book = self._load()
+
+    def _load(self) -> CarrierBook:
+        book = load_carriers(self._path, self._environ)
+        wrong = self._check(book)
+        if wrong:
+            raise ConfigError(f"{self._path}: {wrong[0]}", "use a code of that list")
+        return book
 
     def current(self) -> CarrierBook:
         return self._book
@@ -51,7 +60,7 @@ class LiveBook:
             return None
         self._stamp = stamp
         try:
-            book = _load(self._path, self._environ)
+            book = self._load()
             _refuse_other_partitions(self._book, book)
         except ConfigError as fault:
             self.fault = f"{fault} (the carriers as they were before stay in use)"
@@ -62,14 +71,6 @@ class LiveBook:
         changes = _compare(before, book)
         log.info("carriers_read", added=changes.added, removed=changes.removed, changed=changes.changed)
         return changes
-
-
-def _load(path: Path, environ: Mapping[str, str]) -> CarrierBook:
-    book = load_carriers(path, environ)
-    wrong = unknown_codes(book)
-    if wrong:
-        raise ConfigError(f"{path}: {wrong[0]}", "use a code of that list")
-    return book
 
 
 def _compare(before: CarrierBook, after: CarrierBook) -> Changes:
