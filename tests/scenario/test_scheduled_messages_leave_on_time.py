@@ -52,6 +52,8 @@ async def test_scheduled_messages_leave_on_time(start_cluster: StartCluster) -> 
         cluster.kill("scheduler-1")
         await cluster.submitted(COUNT - 1)
 
+        # The journal gathers its lines for up to 50 ms.
+        await asyncio.sleep(0.2)
         found = await submits(cluster)
         assert set(found) == set(numbers[1:])
         assert all(len(times) == 1 for times in found.values()), "a message left twice"
