@@ -1,0 +1,100 @@
+"""Runs drills: a line as each ends, a table, var/drill.json. Exit code 0: every promise held."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from runtime.logs import configure_logs
+from tests.drill.apart import APART
+from tests.drill.faults import FAULTS
+from tests.drill.stage import Outcome, stage
+
+SUMMARY: Final = Path(__file__).resolve().parents[2] / "var" / "drill.json"
+
+
+def main() -> int:
+    args = _arguments()
+    configure_logs("error", "drill", "drill")
+    console = Console(width=150)
+    began = time.monotonic()
+    outcomes = asyncio.run(_run(args.fault, args.seed, console))
+    ok = all(outcome.ok for outcome in outcomes)
+    SUMMARY.parent.mkdir(exist_ok=True)
+    found = {"seed": args.seed, "faults": [outcome.as_json() for outcome in outcomes], "ok": ok}
+    SUMMARY.write_text(json.dumps(found, indent=2) + "\n")
+    console.print(_table(outcomes, args.seed, time.monotonic() - began))
+    return 0 if ok else 1
+
+
+def _arguments() -> argparse.Namespace:
+    names = [*FAULTS, *APART]
+    parser = argparse.ArgumentParser(prog="python -m tests.drill", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1, help="order of the faults, and the simulator's dice (1)")
+    parser.add_argument("--fault", default="", help="only these, with commas")
+    parser.add_argument("--list", action="store_true", help="the names, and end")
+    args = parser.parse_args()
+    if args.list:
+        print("\n".join(names))
+        sys.exit(0)
+    args.fault = [name for name in args.fault.split(",") if name] or _shuffled(names, args.seed)
+    if wrong := [name for name in args.fault if name not in names]:
+        parser.error(f"there is no fault {wrong[0]}; --list shows them")
+    return args
+
+
+def _shuffled(names: Sequence[str], seed: int) -> list[str]:
+    """Another order for each seed: what one fault leaves behind meets another one."""
+    mixed = list(names)
+    random.Random(seed).shuffle(mixed)
+    return mixed
+
+
+async def _run(names: Sequence[str], seed: int, console: Console) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+
+    def told(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        word = "[green]ok[/green]" if outcome.ok else "[red]FAILED[/red]"
+        console.print(
+            f"{len(outcomes):3} {word} {outcome.name} ({outcome.seconds:.0f} s)", *outcome.notes, sep="\n      "
+        )
+
+    together = [name for name in names if name in FAULTS]
+    if together:
+        async with stage(seed) as one:
+            for name in together:
+                told(await one.play(name, FAULTS[name]))
+    for name in names:
+        if name in APART:
+            told(await APART[name](seed))
+    return outcomes
+
+
+def _table(outcomes: Sequence[Outcome], seed: int, seconds: float) -> Table:
+    columns = (
+        "fault", "accepted", "lost", "in doubt", "a lane", "exposure", "resent", "repeats", "unlisted",
+        "receipts lost", "recovery", "ok",
+    )  # fmt: skip
+    table = Table(*columns, title=f"drills with seed {seed}, {seconds:.0f} s")
+    for one in outcomes:
+        table.add_row(
+            one.name, f"{one.accepted:,}", str(one.lost), str(one.in_doubt), str(one.in_doubt_max_per_lane), str(one.exposure),
+            str(one.resent), str(one.repeats), str(one.unlisted_repeats), str(one.receipts_lost), f"{one.recovery_s:.1f} s",
+            "yes" if one.ok else "NO",
+        )  # fmt: skip
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
