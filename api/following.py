@@ -12,7 +12,7 @@ from typing import Final
 from api.intake import Intake
 from api.services import Services
 from bus.ports import Reader, TopicPartition
-from bus.topics import check_partitions, existing_partitions
+from bus.topics import require_topics
 from policy.ramp import Ramp
 from runtime.carriers_file import load_carriers
 from runtime.errors import ConfigError, OperatorError
@@ -30,16 +30,9 @@ AGAIN_S: Final = 1.0
 
 
 async def check_topics(bootstrap: str, topics: Topics, book: CarrierBook) -> None:
-    """Raises ConfigError when a topic that is written to is not there, UnavailableError without Kafka."""
+    """Raises ConfigError, UnavailableError."""
     specs = topics.all([(carrier.name, carrier.partitions) for carrier in book.carriers.values()])
-    existing = await existing_partitions(bootstrap)
-    check_partitions(specs, existing)
-    missing = [spec.name for spec in specs if spec.name not in existing]
-    if missing:
-        raise ConfigError(
-            f"the Kafka topic {missing[0]} is not there ({len(missing)} missing)",
-            "run `smpp-dispatch topics`, with this carriers.toml and SMPPD_TOPIC_PREFIX",
-        )
+    await require_topics(bootstrap, specs)
 
 
 class Background:

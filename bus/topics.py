@@ -60,6 +60,19 @@ def check_partitions(specs: Iterable[TopicSpec], existing: Mapping[str, int]) ->
             )
 
 
+async def require_topics(bootstrap: str, specs: Sequence[TopicSpec]) -> None:
+    """What a role asks before it starts. Raises ConfigError when a topic is not there or has other partitions, and
+    UnavailableError without Kafka."""
+    existing = await existing_partitions(bootstrap)
+    check_partitions(specs, existing)
+    missing = [spec.name for spec in specs if spec.name not in existing]
+    if missing:
+        raise ConfigError(
+            f"the Kafka topic {missing[0]} is not there ({len(missing)} missing)",
+            "run `smpp-dispatch topics`, with this carriers.toml and SMPPD_TOPIC_PREFIX",
+        )
+
+
 async def existing_partitions(bootstrap: str) -> dict[str, int]:
     """Name → number of partitions of every topic. Raises UnavailableError."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)

@@ -15,14 +15,14 @@ from bus.kafka_publisher import KafkaPublisher
 from bus.kafka_reader import KafkaReader
 from bus.ports import GroupListener
 from bus.snapshot import Snapshot
-from bus.topics import check_partitions, create_topics, existing_partitions
+from bus.topics import create_topics, require_topics
 from dispatcher.group import CarrierGroup, lane_map_hash
 from dispatcher.provision import commit_empty_ledgers
 from dispatcher.runner import World
 from dispatcher.status import StatusBoard
 from policy.reference import Reference
 from runtime import collector
-from runtime.errors import ConfigError, OperatorError, UnavailableError
+from runtime.errors import OperatorError, UnavailableError
 from runtime.health import Health, HealthServer
 from runtime.lifecycle import Lifecycle, Part
 from runtime.live_book import LiveBook
@@ -102,13 +102,7 @@ class Dispatcher:
         specs = self._topics.all(
             (carrier.name, carrier.partitions) for carrier in self._book.current().carriers.values()
         )
-        existing = await existing_partitions(self._settings.kafka_bootstrap)
-        check_partitions(specs, existing)
-        missing = [spec.name for spec in specs if spec.name not in existing]
-        if missing:
-            raise ConfigError(
-                f"the Kafka topic {missing[0]} is not there ({len(missing)} missing)", "run `smpp-dispatch topics`"
-            )
+        await require_topics(self._settings.kafka_bootstrap, specs)
 
     # ---- carriers
 

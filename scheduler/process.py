@@ -11,6 +11,7 @@ from bus.kafka_publisher import KafkaPublisher
 from bus.kafka_reader import KafkaReader
 from bus.ports import TopicPartition
 from bus.snapshot import Snapshot
+from bus.topics import require_topics
 from policy.reference import Reference
 from runtime import collector
 from runtime.clock import SystemClock
@@ -58,6 +59,9 @@ class SchedulerProcess:
 
     async def run(self) -> int:
         """Until told to stop. Raises ConfigError, UnavailableError."""
+        carriers = self._book.current().carriers.values()
+        specs = self._topics.all((carrier.name, carrier.partitions) for carrier in carriers)
+        await require_topics(self._settings.kafka_bootstrap, specs)
         health, lifecycle = Health(), Lifecycle()
         health.add("scheduler", self._scheduler.check)
         health.note("carriers.toml", lambda: self._book.fault)
