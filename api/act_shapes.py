@@ -20,10 +20,14 @@ def _few(value: Any) -> Any:
     return value
 
 
+LEAST_REASON: Final = 3
+MOST_REASON: Final = 200
+"""Characters of a reason; commands keep to the same."""
+
 Reason = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=3, max_length=200, pattern=NO_NUL),
-    Field(description="Why, for the audit log: 3 to 200 characters."),
+    StringConstraints(strip_whitespace=True, min_length=LEAST_REASON, max_length=MOST_REASON, pattern=NO_NUL),
+    Field(description=f"Why, for the audit log: {LEAST_REASON} to {MOST_REASON} characters."),
 ]
 Remark = Annotated[
     str,

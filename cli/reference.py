@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from api.act_shapes import LEAST_REASON, MOST_REASON
 from api.reference import ReferenceBook
 from bus.kafka_publisher import KafkaPublisher
 from bus.kafka_reader import KafkaReader
@@ -26,7 +27,12 @@ PATIENCE_S: Final = 15.0
 
 
 def act_of(reason: str) -> Act:
-    """Who runs this command, why and when: what every reference record carries."""
+    """Who runs this command, why and when: what every reference record carries. Raises ConfigError for a reason that the
+    HTTP API would not take either."""
+    reason = reason.strip()
+    if not LEAST_REASON <= len(reason) <= MOST_REASON or not reason.isprintable():
+        told = f"write {LEAST_REASON} to {MOST_REASON} characters that can be printed, for the audit log"
+        raise ConfigError("--reason is wrong", told)
     try:
         actor = getpass.getuser()
     except (OSError, KeyError):  # a user id without a name, as in many containers
