@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from bus.ports import StoredRecord, TopicPartition
 from recorder.alignment import Records
 from recorder.sources import Sources
-from schemas.codec import submitted_place
+from schemas.codec import message_place
 
 
 class Pairing:
@@ -65,7 +65,7 @@ class Pairing:
     ) -> None:
         furthest: dict[int, int] = {}
         for record in records:
-            place = submitted_place(record.value or b"")
+            place = message_place(record.value or b"")
             if place is not None and place[1] > furthest.get(place[0], -1):
                 furthest[place[0]] = place[1]
         for cls, offset in furthest.items():

@@ -69,7 +69,7 @@ def decode_outcome(value: bytes) -> Outcome:
 
 
 class _Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """How a SubmitOutcome begins; what follows is passed over."""
+    """How most outcomes begin; what follows is passed over."""
 
     tag: int
     id: bytes
@@ -78,13 +78,14 @@ class _Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _HEAD: Final = msgspec.msgpack.Decoder(_Head).decode
-_SUBMITTED: Final = 16
+_WITH_A_PLACE: Final = frozenset({16, *range(18, 25)})
+"""Tags of the outcomes that begin with id, class and offset: not Receipt, not Unreadable."""
 
 
-def submitted_place(value: bytes) -> tuple[int, int] | None:
-    """(class, offset) of the message that a SubmitOutcome is about; None for other records. A third of a microsecond."""
+def message_place(value: bytes) -> tuple[int, int] | None:
+    """(class, offset) of the message that an outcome is about; None where it names none. A third of a microsecond."""
     # The array's header is one byte for up to 15 fields, else three; the tag is the first field.
-    if len(value) < 4 or (value[3] if value[0] == 0xDC else value[1]) != _SUBMITTED:
+    if len(value) < 4 or (value[3] if value[0] == 0xDC else value[1]) not in _WITH_A_PLACE:
         return None
     try:
         head = _HEAD(value)

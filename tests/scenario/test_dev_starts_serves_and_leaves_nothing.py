@@ -85,7 +85,7 @@ def test_dev_starts_serves_and_leaves_nothing(
     with dev(tmp_path / "home", env) as one:
         said = one.wait("Ctrl-C stops everything")
         children = one.children()
-        assert set(children) == {"simulator", "api-1", "dispatcher-1", "dispatcher-2", "recorder-1"}
+        assert set(children) == {"simulator", "api-1", "dispatcher-1", "dispatcher-2", "recorder-1", "scheduler-1"}
         curl = re.search(r"^  curl .*?'$", said, re.MULTILINE | re.DOTALL)
         assert curl
         assert '"status":"queued"' in pasted(curl[0]).stdout

@@ -6,8 +6,8 @@ from bus.memory import MemoryRecord
 from bus.ports import TopicPartition
 from recorder.pairing import Pairing
 from recorder.sources import Sources
-from schemas.codec import encode, submitted_place
-from schemas.records import Duplicate, SubmitOutcome
+from schemas.codec import encode, message_place
+from schemas.records import Duplicate, Receipt, SubmitOutcome, Unreadable
 from schemas.topics import Topics
 
 TOPICS = Topics("t.")
@@ -72,7 +72,9 @@ def test_a_dropped_partition_is_forgotten() -> None:
     assert (pairing.count, passed(pairing, {}, 9.0)) == (0, {})
 
 
-def test_the_place_is_read_from_the_bytes_of_a_submit_outcome_only() -> None:
-    assert submitted_place(outcome(2, 2**40)) == (2, 2**40)
-    assert submitted_place(encode(Duplicate(b"i" * 16, 0, 7, 1, 0, 1, 0))) is None
-    assert [submitted_place(broken) for broken in (b"", b"\xdc\x00\x13\x10", b"xxxxxxxx")] == [None] * 3
+def test_the_place_is_read_from_the_bytes_of_outcomes_that_name_one() -> None:
+    assert message_place(outcome(2, 2**40)) == (2, 2**40)
+    assert message_place(encode(Duplicate(b"i" * 16, 0, 7, 1, 0, 1, 0))) == (0, 7)
+    assert message_place(encode(Receipt(1, 0, "x", ("x",), 2))) is None
+    assert message_place(encode(Unreadable(0, 7, 1, 0, "why"))) is None
+    assert [message_place(broken) for broken in (b"", b"\xdc\x00\x13\x10", b"xxxxxxxx")] == [None] * 3
