@@ -127,7 +127,8 @@ async def test_a_postgres_that_is_not_there(installation: Installation) -> None:
 async def test_a_database_that_was_never_migrated(installation: Installation, postgres_dsn: str) -> None:
     installation.environ["SMPPD_POSTGRES_DSN"] = postgres_dsn
     await installation.create_topics()
-    await unready(installation, "recorder", "smpp-dispatch migrate")
+    for role in ("recorder", "scheduler"):
+        await unready(installation, role, "smpp-dispatch migrate")
 
 
 async def test_a_recorder_without_kafka_waits_and_says_why(installation: Installation) -> None:
