@@ -2,7 +2,8 @@
 
 Per record it costs an append to a list here and one to Kafka's batch builder; futures, awaits and callbacks are per flush.
 The producer is idempotent: within one producer nothing is lost or doubled over broker restarts. A producer that is fatally
-broken is replaced; `lasting` entries are then published again and may stand twice, which their readers bear.
+broken is replaced, and so is one that gave a batch up: the batch took its sequence numbers along, and the broker refuses all that
+follow the gap. `lasting` entries are then published again and may stand twice, which their readers bear.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaProducer
@@ -42,8 +43,19 @@ class _Call:
         self.fault: Exception | None = None
 
 
-_Sent = tuple[Any, list[_Call], int]
-"""The future of a batch, the calls that have entries in it, and how many records it holds."""
+class _Sent(NamedTuple):
+    """A batch: its future, the calls that have entries in it, how many records it holds, and whether the producer took it."""
+
+    future: asyncio.Future[Any]
+    carried: list[_Call]
+    records: int
+    taken: bool
+
+    @property
+    def fault(self) -> Exception | None:
+        """Once it is done."""
+        found = kafka_errors.KafkaError("given up") if self.future.cancelled() else self.future.exception()
+        return found if found is None or isinstance(found, Exception) else kafka_errors.KafkaError(repr(found))
 
 
 class KafkaPublisher:
@@ -149,26 +161,33 @@ class KafkaPublisher:
         started = time.monotonic()
         async with self._order:
             queue, self._queue = self._queue, {}
+            producer = self._producer
             sent = await self._hand_over(queue)
         if not sent:
             return
-        await asyncio.wait([future for future, _, _ in sent])
+        await asyncio.wait([batch.future for batch in sent])
         PUBLISH_SECONDS.observe(time.monotonic() - started)
         again = self._settle(sent)
-        if again:
-            await self._publish_again(again)
+        gap = any(batch.taken and batch.fault is not None for batch in sent)
+        if again or gap:
+            self._queue_again(again)
+            async with self._order:
+                await self._mend(producer, gap)
+            self._wake.set()
 
     async def _hand_over(self, queue: dict[TopicPartition, list[_Call]]) -> list[_Sent]:
         sent: list[_Sent] = []
         for tp, calls in queue.items():
             for batch, carried in self._batches(calls):
+                taken = True
                 try:
                     future = await self._producer.send_batch(batch, tp.topic, partition=tp.partition)
                 except Exception as fault:
                     # Also what is no KafkaError, as for a partition that is not there: its callers must hear of it.
                     future = asyncio.get_running_loop().create_future()
                     future.set_exception(fault)
-                sent.append((future, carried, batch.record_count()))
+                    taken = False
+                sent.append(_Sent(future, carried, batch.record_count(), taken))
         return sent
 
     def _batches(self, calls: list[_Call]) -> list[tuple[Any, list[_Call]]]:
@@ -192,10 +211,10 @@ class KafkaPublisher:
     def _settle(self, sent: list[_Sent]) -> list[_Call]:
         """Tells each call what became of it; gives those that must be published again."""
         again: list[_Call] = []
-        for future, carried, count in sent:
-            fault = kafka_errors.KafkaError("given up") if future.cancelled() else future.exception()
-            PUBLISHED.inc(0 if fault else count)
-            for call in carried:
+        for batch in sent:
+            fault = batch.fault
+            PUBLISHED.inc(0 if fault else batch.records)
+            for call in batch.carried:
                 call.pieces -= 1
                 call.fault = call.fault or fault
                 if call.pieces:
@@ -213,24 +232,26 @@ class KafkaPublisher:
             self._oldest.popleft()
         call.done(None if call.fault is None else PublishError(str(call.fault)))
 
-    async def _publish_again(self, calls: list[_Call]) -> None:
-        log.warning("publishing_again", calls=len(calls), fault=str(calls[0].fault))
-        for call in reversed(calls):
+    def _queue_again(self, calls: list[_Call]) -> None:
+        if calls:
+            log.warning("publishing_again", calls=len(calls), fault=str(calls[0].fault))
+        for call in calls:
             call.fault, call.pieces = None, 0
-            # Before what was queued meanwhile: the order of a partition is kept.
-            self._queue.setdefault(call.tp, []).insert(0, call)
-        async with self._order:
-            await self._replace_broken_producer()
-        self._wake.set()
+            self._queue.setdefault(call.tp, []).append(call)
+        # Before what was queued meanwhile, also when two rounds failed: the order of a partition is kept.
+        for tp in {call.tp for call in calls}:
+            self._queue[tp].sort(key=lambda call: call.since)
 
-    async def _replace_broken_producer(self) -> None:
-        sender = self._producer._sender.sender_task
-        if not sender.done():
-            await asyncio.sleep(0.2)
+    async def _mend(self, producer: Any, gap: bool) -> None:
+        """Replaces the producer of a round that failed, unless another round has done so already."""
+        await asyncio.sleep(0.2)
+        if self._producer is not producer or self._stopping or not (gap or producer._sender.sender_task.done()):
             return
-        broken, self._producer = self._producer, await self._reconnected()
-        with contextlib.suppress(Exception):
-            await broken.stop()
+        self._producer = await self._reconnected()
+        if self._producer is not producer:
+            log.warning("producer_replaced")
+            with contextlib.suppress(Exception):
+                await producer.stop()
 
     async def _reconnected(self) -> Any:
         while True:

@@ -81,6 +81,25 @@ async def test_a_record_larger_than_a_batch_arrives(
     assert [len(record.value) for record in records] == [5, 900_000, 5]
 
 
+async def test_after_a_batch_that_the_broker_refused_the_next_ones_arrive(
+    backend: Backend, publisher: Publisher, make_reader: MakeReader
+) -> None:
+    """The refused one took its sequence numbers along: the same producer would be told OutOfOrderSequence for ever."""
+    if not backend.is_kafka:
+        pytest.skip("only a broker refuses")
+    tp = TopicPartition(await backend.create("t", 1), 0)
+    told: list[Exception | None] = []
+    await publish(publisher, tp.topic, 0, [(None, b"before")])
+    publisher.publish(tp.topic, 0, [(None, bytes(3_000_000))], told.append)
+    await until(lambda: told)
+    assert isinstance(told[0], PublishError)
+    publisher.publish(tp.topic, 0, [(None, b"lasting")], told.append, lasting=True)
+    await until(lambda: len(told) == 2)
+    await publish(publisher, tp.topic, 0, [(None, b"after")])
+    records = (await read_all(await make_reader({tp: 0}), 3))[tp]
+    assert [record.value for record in records] == [b"before", b"lasting", b"after"]
+
+
 async def test_nothing_to_publish_is_done_at_once(
     backend: Backend, publisher: Publisher, make_reader: MakeReader
 ) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
 from bus.kafka_publisher import KafkaPublisher
 from bus.ports import Entry, PublishError
@@ -222,6 +222,44 @@ async def test_a_producer_that_is_broken_is_replaced_once_and_stopped(rig: Rig) 
     assert len(rig.producers) == 2
     assert (broken.stopped, rig.producer.stopped) == (1, 0)
     assert rig.producer.logs == {0: [b"a"], 1: [b"b"]}
+
+
+async def test_a_producer_whose_numbers_have_a_gap_is_replaced(rig: Rig) -> None:
+    """A batch that was given up took its sequence numbers along: the broker refuses all that follow it, for ever."""
+    first = rig.producer
+    first.answer = lambda partition: (
+        OutOfOrderSequenceNumber() if partition in first.logs else LeaderNotAvailableError()
+    )
+    rig.publish(0, "passing")
+    await rig.until(lambda: rig.told)
+    rig.publish(0, "lasting", lasting=True)
+    await rig.until(lambda: len(rig.told) == 2)
+    assert isinstance(rig.told[0][1], PublishError)
+    assert rig.told[1] == ("lasting", None)
+    assert (first.stopped, len(rig.producers)) == (1, 2)
+
+
+async def test_a_batch_that_was_never_taken_leaves_no_gap(rig: Rig) -> None:
+    rig.producer.answer = lambda partition: AssertionError("at once") if partition == 0 else None
+    rig.publish(0, "refused")
+    await rig.until(lambda: rig.told)
+    rig.publish(1, "good")
+    await rig.until(lambda: len(rig.told) == 2)
+    assert len(rig.producers) == 1
+
+
+async def test_two_flushes_that_fail_together_keep_their_order(rig: Rig) -> None:
+    first = rig.producer
+    first.answer = lambda partition: "wait"
+    rig.publish(0, "a", lasting=True)
+    await rig.until(lambda: len(first.futures) == 1)
+    rig.publish(0, "b", lasting=True)
+    await rig.until(lambda: len(first.futures) == 2)
+    for future in first.futures:
+        future.set_exception(OutOfOrderSequenceNumber())
+    await rig.until(lambda: len(rig.told) == 2)
+    assert rig.producer.logs == {0: [b"a", b"b"]}
+    assert len(rig.producers) == 2
 
 
 async def test_what_is_acknowledged_is_let_go(rig: Rig) -> None:
