@@ -81,6 +81,12 @@ class Installation:
                 process.kill()
         return process.returncode or 0, out.decode(), err.decode()
 
+    async def migrate(self, dsn: str) -> None:
+        """Gives the installation a database."""
+        self.environ["SMPPD_POSTGRES_DSN"] = dsn
+        code, _, err = await self.run("migrate")
+        assert code == 0, err
+
     async def key(self, *words: str) -> str:
         """The secret of a new key."""
         code, out, err = await self.run("keys", "create", "--account", "shop", *words)

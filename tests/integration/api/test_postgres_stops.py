@@ -31,10 +31,8 @@ async def test_an_api_that_is_restarted_without_postgres_authenticates_and_accep
     kafka_bootstrap: str, topic_prefix: str, tmp_path: Path, postgres: PostgresServer
 ) -> None:
     installation = Installation(kafka_bootstrap, topic_prefix, tmp_path)
-    installation.environ["SMPPD_POSTGRES_DSN"] = postgres.dsn
     await installation.create_topics()
-    code, _, err = await installation.run("migrate")
-    assert code == 0, err
+    await installation.migrate(postgres.dsn)
     secret = await installation.key()
     headers = {"Idempotency-Key": "order-1"}
     async with installation.process("recorder"):

@@ -97,13 +97,11 @@ async def installation(kafka_bootstrap: str, topic_prefix: str, tmp_path: Path, 
     made = Installation(kafka_bootstrap, topic_prefix, tmp_path)
     made.carriers.write_text(NO_ROUTE_TO_GERMANY)
     made.environ |= {
-        "SMPPD_POSTGRES_DSN": postgres_dsn,
         "SMPPD_MAX_BODY_BYTES": str(MAX_BODY),
         "SMPPD_MAX_RECIPIENTS": "3",
     }
     await made.create_topics()
-    code, _, err = await made.run("migrate")
-    assert code == 0, err
+    await made.migrate(postgres_dsn)
     return made
 
 

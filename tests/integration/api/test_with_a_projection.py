@@ -14,10 +14,8 @@ from tests.integration.api.rig import SEND, Installation
 @pytest.fixture
 async def installation(kafka_bootstrap: str, topic_prefix: str, tmp_path: Path, postgres_dsn: str) -> Installation:
     made = Installation(kafka_bootstrap, topic_prefix, tmp_path)
-    made.environ["SMPPD_POSTGRES_DSN"] = postgres_dsn
     await made.create_topics()
-    code, _, err = await made.run("migrate")
-    assert code == 0, err
+    await made.migrate(postgres_dsn)
     return made
 
 
