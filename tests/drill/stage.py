@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+import httpx
 
 from auditor.audit import Verdict, audit
-from dev.carriers import Simulated
+from dev.carriers import Simulated, carriers_toml, scenario_json
+from dev.installation import write_secret
+from runtime.local.lock import DirectoryLock
 from runtime.local.places import LOCAL
 from tests.drill.judgement import Doubt, most_in_one_loss
 from tests.scenario.cluster import SCENARIO, ScenarioCluster
@@ -29,6 +33,7 @@ CARRIERS: Final = tuple(
 )
 LANES: Final = sum(carrier.lanes for carrier in CARRIERS)
 PATIENCE_S: Final = 120.0
+LOCK_PATIENCE_S: Final = 5.0
 MOST_RSS_MB: Final = 200.0
 RECEIPT_CHECKS: Final = ("delivered_not_told", "receipts_lost")
 
@@ -50,6 +55,8 @@ class Outcome:
     recovery_s: float = 0.0
     ok: bool = False
     seconds: float = 0.0
+    skipped: str = ""
+    """Why it was passed over."""
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -57,22 +64,23 @@ class Outcome:
 
 
 class Stage:
-    """A running installation. `verdict`: of the last audit; figures of a drill are what came on top of it."""
+    """A running installation; figures of a drill are what came on top of those of the one before."""
 
-    def __init__(self, cluster: ScenarioCluster, seed: int) -> None:
+    def __init__(self, cluster: ScenarioCluster) -> None:
         self.cluster = cluster
-        self.seed = seed
         self.dsn = cluster.cluster.backing.postgres_dsn
         self._before: dict[str, int] = {}
         self._broken_at = 0.0
         self.recovery_s = 0.0
         self.notes: list[str] = []
+        self._traffic: asyncio.Task[Any] | None = None
 
     # what drills use
 
     def send(self, count: int = 2_400, rate: float = 300.0, **options: Any) -> asyncio.Task[Any]:
-        """Traffic; every request is repeated under its key for two minutes."""
-        return self.cluster.send(count, rate=rate, batch_size=20, retry_for_s=240.0, connections=16, **options)
+        """Traffic; every request is repeated under its key for four minutes."""
+        self._traffic = self.cluster.send(count, rate=rate, batch_size=20, retry_for_s=240.0, connections=16, **options)
+        return self._traffic
 
     async def under_way(self, segments: int = 300) -> None:
         """Waits until so many more segments were submitted."""
@@ -83,17 +91,36 @@ class Stage:
         stats = await self.cluster.stats()
         return int(stats["accounts"][carrier]["accepted"] if carrier else stats["accepted"])
 
+    async def stats(self, name: str) -> dict[str, int]:
+        """A group of the simulator's counters."""
+        found: dict[str, int] = (await self.cluster.stats())[name]
+        return found
+
+    async def submits(self) -> dict[int, int]:
+        """By bind; a bind that comes again has another number."""
+        return {bind["bind"]: bind["submits"] for bind in (await self.cluster.stats())["binds"]}
+
+    async def contract(self, carriers: Sequence[Simulated], scenario: Mapping[str, Any] = SCENARIO) -> None:
+        """carriers.toml and the SMSC as both have it from now on."""
+        place = self.cluster.cluster.installation
+        accounts = json.loads(scenario_json(carriers, scenario))
+        (await self.cluster.control.put("/scenario", json=accounts)).raise_for_status()
+        write_secret(place.carriers, carriers_toml(carriers, place.port("smpp")))
+
     def broken(self) -> None:
         """The fault begins."""
         self._broken_at = time.monotonic()
 
     async def recovered(self, lanes: int = LANES) -> None:
-        """Waits until all lanes are bound and segments flow again; the time since `broken` is the recovery."""
-        before = await self.accepted()
+        """Waits until each lane is bound and submits from now on; the time since `broken` is the recovery."""
+        before = await self.submits()
 
         async def flows() -> bool:
-            stats = await self.cluster.stats()
-            return len(stats["binds"]) >= lanes and int(stats["accepted"]) >= before + 20
+            if self._traffic is not None and self._traffic.done():
+                # A lane without messages shows nothing.
+                self.send(600)
+            now = await self.submits()
+            return len(now) >= lanes and all(count > before.get(bind, 0) for bind, count in now.items())
 
         await self.cluster.until(flows, "lanes that send again", PATIENCE_S)
         self.recovery_s = time.monotonic() - self._broken_at
@@ -130,7 +157,7 @@ class Stage:
             await drill(self)
             await self.cluster.over(PATIENCE_S * 3)
             await self._account(outcome, since_ms)
-        except (AssertionError, TimeoutError, OSError, asyncpg.PostgresError) as fault:
+        except (AssertionError, TimeoutError, OSError, httpx.HTTPError, asyncpg.PostgresError) as fault:
             outcome.notes.append(f"{type(fault).__name__}: {fault}"[:300])
         outcome.recovery_s = round(self.recovery_s, 1)
         outcome.seconds = round(time.monotonic() - began, 1)
@@ -193,18 +220,22 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """Set up fresh, and taken down. `disks`: megabytes of a tmpfs for the data of "kafka" or "postgres" (root only)."""
     home = LOCAL / "drill"
+    lock = DirectoryLock(home)
+    # Before its data go: another run may be on them.
+    await lock.acquire(LOCK_PATIENCE_S)
+    lock.release()
     shutil.rmtree(home, ignore_errors=True)
     mounted = [_mount(home / name, size) for name, size in (disks or {}).items()]
     cluster = ScenarioCluster(
         home, None, None, "",  # type: ignore[arg-type]  # None: servers of its own
-        carriers=carriers, scenario=scenario, dispatchers=dispatchers,
+        carriers=carriers, scenario=scenario, dispatchers=dispatchers, seed=seed,
         settings={"SMPPD_TOPIC_PREFIX": "drill-", **(settings or {})},
     )  # fmt: skip
     try:
         async with cluster:
             cluster.postgres_dsn = cluster.cluster.backing.postgres_dsn
             cluster.kafka_bootstrap = cluster.cluster.backing.kafka_bootstrap
-            yield Stage(cluster, seed)
+            yield Stage(cluster)
     finally:
         for folder in mounted:
             _unmount(folder)

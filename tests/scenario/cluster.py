@@ -72,6 +72,7 @@ class ScenarioCluster:
         dispatchers: int = 2,
         recorders: int = 1,
         settings: Mapping[str, str] | None = None,
+        seed: int = 1,
     ) -> None:
         self.home = home
         self.postgres_dsn = postgres_dsn
@@ -86,10 +87,13 @@ class ScenarioCluster:
             dispatchers=dispatchers,
             recorders=recorders,
             journal=True,
+            seed=seed,
             settings={"SMPPD_TOPIC_PREFIX": topic_prefix, **(settings or {})},
         )
         backing = Backing(env, home=home, kafka_bootstrap=kafka_bootstrap, postgres_dsn=postgres_dsn)
         self.cluster = Cluster(self._installation, plan, env, self._say, backing)
+        self.seed = seed
+        """Of the simulator's dice, and of the order of what is sent."""
         self.said: list[str] = []
         """What the supervisor said: which process ended, and when it was back."""
         self._runs: list[asyncio.Task[Result]] = []
@@ -197,7 +201,7 @@ class ScenarioCluster:
         """
         weights = [options.pop(name, usual) for name, usual in _WEIGHTS.items()]
         asked = Options((self.api_url,), self.key, mode=mode, batch_size=batch_size, count=count, **options)  # type: ignore[arg-type]  # a story names a mode
-        task = asyncio.create_task(self._send(asked, Mix(weights[0], weights[1], weights[2], "Acme")))
+        task = asyncio.create_task(self._send(asked, Mix(weights[0], weights[1], weights[2], "Acme", self.seed)))
         self._runs.append(task)
         return task
 

@@ -1,0 +1,118 @@
+"""Drills with carriers of their own: a backlog drained, failover, a contract that changes, an SMSC that forgets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from dev.carriers import Simulated
+from tests.drill.stage import LANES, PATIENCE_S, WINDOW, Outcome, Stage, stage
+
+DRAINED: Final = 20_000
+SHORT: Final = {"short": 1, "long": 0, "ucs2": 0, "emoji": 0}
+DOWN_S: Final = 10.0
+BESIDE: Final = Simulated("beta", tps=1_000, window=WINDOW, options={"submit_timeout_s": 10})
+Drill = Callable[[Stage], Awaitable[None]]
+
+
+def apart(name: str, drill: Drill, carriers: Sequence[Simulated]) -> Callable[[int], Awaitable[Outcome]]:
+    """A drill on a stage of its own."""
+
+    async def play(seed: int) -> Outcome:
+        async with stage(seed, carriers=carriers) as one:
+            return await one.play(name, drill)
+
+    return play
+
+
+async def drain(one: Stage) -> None:
+    """An operator drains alpha, which has a backlog of minutes: it leaves by beta. Then alpha is taken back."""
+    sending = one.send(DRAINED, 4_000, texts=SHORT)
+    await one.under_way(600)
+    one.broken()
+    order = {"reason": "drill"}
+    (await one.cluster.api.post("/v1/carriers/alpha/drain", json=order)).raise_for_status()
+    # Effective within two seconds, in every process.
+    await asyncio.sleep(2)
+    still = await one.accepted("alpha")
+    one.expect((await sending).clean, "some messages were never accepted")
+    await one.cluster.over(PATIENCE_S)
+    late = await one.accepted("alpha") - still
+    one.expect(late == 0, f"alpha got {late} segments though it is drained")
+    one.expect(await _moved(one) > DRAINED / 10, f"only {await _moved(one)} messages were moved to another carrier")
+    (await one.cluster.api.post("/v1/carriers/alpha/resume", json=order)).raise_for_status()
+    one.broken()
+    await one.recovered()
+
+
+async def failover(one: Stage) -> None:
+    """alpha's SMSC is down for longer than failover_after_s: its backlog leaves by beta; then it is back, gradually."""
+    sending = one.send(6_000, 300)
+    await one.under_way()
+    one.broken()
+    await one.cluster.fault("outage", carrier="alpha", for_s=DOWN_S)
+    await asyncio.sleep(DOWN_S)
+    await one.recovered()
+    one.expect((await sending).clean, "some messages were never accepted")
+    await one.cluster.over(PATIENCE_S)
+    one.expect(await _moved(one) > 0, "no message was moved to the other carrier")
+
+
+async def contract_changes(one: Stage) -> None:
+    """carriers.toml under traffic: a carrier comes, one gets another rate and a third lane, the new one goes again."""
+    sending = one.send(9_000, 300)
+    await one.under_way()
+    alpha, beta, gamma = Simulated("alpha"), Simulated("beta"), Simulated("gamma")
+    wider = Simulated("beta", tps=300, lanes=3)
+    untouched = await _binds(one, "alpha")
+    one.broken()
+    await one.contract((alpha, beta, gamma))
+    await one.cluster.binds("gamma", 2, PATIENCE_S)
+    await one.contract((alpha, wider, gamma))
+    await one.cluster.binds("beta", 3, PATIENCE_S)
+    await one.recovered(LANES + 3)
+    (await one.cluster.api.post("/v1/carriers/gamma/drain", json={"reason": "its contract ends"})).raise_for_status()
+    await asyncio.sleep(4)
+    await one.contract((alpha, wider))
+    await one.cluster.binds("gamma", 0, PATIENCE_S)
+    one.expect(await _binds(one, "alpha") == untouched, "binds of a carrier that did not change were touched")
+    one.expect((await sending).clean, "some messages were never accepted")
+
+
+async def smsc_killed(one: Stage) -> None:
+    """kill -9 of the SMSC, which forgets the receipts that it owes: those messages end as unknown after receipt_timeout_s."""
+    sending = one.send()
+    await one.under_way()
+    one.broken()
+    # Its journal is written within 50 ms: frozen first, nothing that it took is missing there.
+    await one.cluster.fault("freeze")
+    await asyncio.sleep(0.3)
+    one.cluster.kill("simulator")
+    await asyncio.sleep(0.2)
+    await one.cluster.ready("simulator")
+    await one.recovered()
+    one.expect((await sending).clean, "some messages were never accepted")
+
+
+async def _moved(one: Stage) -> int:
+    """Messages that left by another carrier than the one that they were first meant for."""
+    return int((await one.cluster.fetch("select count(*) as moved from messages where hop > 0"))[0]["moved"])
+
+
+async def _binds(one: Stage, carrier: str) -> set[int]:
+    return {bind["bind"] for bind in (await one.cluster.stats())["binds"] if bind["system_id"] == carrier}
+
+
+def _alpha(**options: float) -> Simulated:
+    return Simulated("alpha", window=WINDOW, options={"submit_timeout_s": 10, **options})
+
+
+OF_CARRIERS: Final[dict[str, Callable[[int], Awaitable[Outcome]]]] = {
+    "drain-and-return": apart("drain-and-return", drain, (Simulated("alpha", tps=200, window=WINDOW), BESIDE)),
+    "failover-and-return": apart("failover-and-return", failover, (_alpha(failover_after_s=3), BESIDE)),
+    "contract-changes": apart("contract-changes", contract_changes, (Simulated("alpha"), Simulated("beta"))),
+    "smsc-killed": apart(
+        "smsc-killed", smsc_killed, [Simulated(name, options={"receipt_timeout_s": 60}) for name in ("alpha", "beta")]
+    ),
+}
