@@ -36,8 +36,8 @@ MESSAGES: Final = 10_000
 CLASSES: Final = {"otp": 2, "notice": 3, "marketing": 5}
 TEXTS: Final = {"short": 82, "long": 6, "ucs2": 6, "ucs2-long": 3, "emoji": 3}
 PREFIXES: Final = {"86138": 3, "49171": 1, "1202": 1}
-RATE: Final = 2_000.0
-"""Twice what the carriers take together: a queue builds up, and is seen to drain."""
+RATE: Final = 1_500.0
+"""Half as much again as the carriers take together: a queue builds up, and is seen to drain."""
 RAMP_S: Final = 2.0
 TPS: Final = 500
 SCENARIO: Final[dict[str, Any]] = {
@@ -91,7 +91,7 @@ class Story:
         screen.say(f"up after {cluster.started_s:.1f} s: api {cluster.api_urls[0]}, simulator {cluster.control_url}")
         dsn = cluster.backing.postgres_dsn
         options = Options(
-            (cluster.api_urls[0],), cluster.key, batch_size=100, count=MESSAGES, rate=RATE, ramp_s=RAMP_S, connections=4
+            (cluster.api_urls[0],), cluster.key, batch_size=100, count=MESSAGES, rate=RATE, ramp_s=RAMP_S, connections=8
         )
         source = Mix(CLASSES, TEXTS, PREFIXES, "Acme")
         segments = round(MESSAGES * (source.segments or 1))
