@@ -137,6 +137,11 @@ class Lane:
 
     # ---- records
 
+    def awaits(self, where: Where) -> bool:
+        """Whether a queue has records, open at the take, that must be read before the lane may write or copy."""
+        unread = self.reservations.doubtful(where) or self.reservations.covered(where)
+        return bool(unread) and where not in self.memory.stuck
+
     def feed(self, cls: int, partition: int, records: Sequence[StoredRecord], now_ms: int) -> None:
         """Records of a queue in order. Below `high` only those count that were open when the lane was taken."""
         where = (cls, partition)

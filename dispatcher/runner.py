@@ -20,6 +20,7 @@ from dispatcher.encoding import Encoder
 from dispatcher.lane import Lane
 from dispatcher.ledger import LedgerState
 from dispatcher.outbox import Parcel
+from dispatcher.read_ahead import ReadAhead
 from dispatcher.receipts import ReceiptDesk
 from dispatcher.rerouting import Rerouter
 from dispatcher.reservations import CommitPlan
@@ -106,7 +107,7 @@ class LaneRunner:
         self._lease_until = lease_until
         self._reader: Reader | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._paused: set[int] = set()
+        self._ahead = ReadAhead(self.lane, self._wheres)
         self._unacknowledged = 0
         self._turn_planned = False
         self._timer: asyncio.TimerHandle | None = None
@@ -170,20 +171,9 @@ class LaneRunner:
             for tp, records in found.items():
                 if records:
                     self.lane.feed(*self._wheres[TopicPartition(*tp)], records, now_ms)
-            self._regulate(reader)
+            self._ahead.regulate(reader)
             if found:
                 self.turn_soon()
-
-    def _regulate(self, reader: Reader) -> None:
-        """Reads a class on only while its backlog has room: nobody sleeps, partitions pause."""
-        for cls in range(len(CLASS_NAMES)):
-            queues = [tp for tp, where in self._wheres.items() if where[0] == cls]
-            if cls not in self._paused and self.lane.backlog.full(cls):
-                self._paused.add(cls)
-                reader.pause(queues)
-            elif cls in self._paused and self.lane.backlog.low(cls):
-                self._paused.discard(cls)
-                reader.resume(queues)
 
     # ---- turns
 
@@ -214,8 +204,8 @@ class LaneRunner:
             self._world.publisher.publish(
                 self._outcomes, parcel.partition, parcel.entries, partial(self._published, parcel), lasting=True
             )
-        if self._paused and self._reader is not None:
-            self._regulate(self._reader)
+        if self._ahead and self._reader is not None:
+            self._ahead.regulate(self._reader)
         self._wake_committer()
         self._arm(now, soonest=0.0005 if writes else BLOCKED_S)
 

@@ -28,19 +28,20 @@ def apart(name: str, drill: Drill, carriers: Sequence[Simulated]) -> Callable[[i
 
 async def drain(one: Stage) -> None:
     """An operator drains alpha, which has a backlog of minutes: it leaves by beta. Then alpha is taken back."""
-    sending = one.send(DRAINED, 4_000, texts=SHORT)
-    await one.under_way(600)
+    # First the backlog: what comes after the order goes to beta by itself.
+    one.expect((await one.send(DRAINED, 4_000, texts=SHORT)).clean, "some messages were never accepted")
     one.broken()
     order = {"reason": "drill"}
     (await one.cluster.api.post("/v1/carriers/alpha/drain", json=order)).raise_for_status()
     # Effective within two seconds, in every process.
     await asyncio.sleep(2)
     still = await one.accepted("alpha")
-    one.expect((await sending).clean, "some messages were never accepted")
     await one.cluster.over(PATIENCE_S)
     late = await one.accepted("alpha") - still
     one.expect(late == 0, f"alpha got {late} segments though it is drained")
-    one.expect(await _moved(one) > DRAINED / 10, f"only {await _moved(one)} messages were moved to another carrier")
+    moved = await _moved(one)
+    print(f"    drain: {moved:,} messages of the backlog left by the other carrier")
+    one.expect(moved > DRAINED / 5, f"only {moved} messages left by the other carrier")
     (await one.cluster.api.post("/v1/carriers/alpha/resume", json=order)).raise_for_status()
     one.broken()
     await one.recovered()
