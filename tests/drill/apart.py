@@ -19,6 +19,7 @@ from tests.drill.judgement import mean_rate, most_in_a_second, read_writes
 from tests.drill.stage import Outcome, Stage, stage
 
 TPS: Final = 200
+WINDOW_OF_RATE: Final = 100
 BACKLOG_S: Final = 60.0
 MARKETING: Final = 200_000
 TAKEOVER_S: Final = 15.0
@@ -35,7 +36,7 @@ async def rate(seed: int) -> Outcome:
         "receipts": {"delay": 0.2, "retry_s": 1},
         "accounts": {"alpha": {"tps": TPS * 2}},
     }
-    carriers = [Simulated("alpha", tps=TPS, window=100)]
+    carriers = [Simulated("alpha", tps=TPS, window=WINDOW_OF_RATE)]
     began = time.monotonic()
     async with stage(seed, carriers=carriers, scenario=quick, settings={"SMPPD_WRITE_LOG": str(log)}) as one:
 
@@ -61,8 +62,7 @@ async def rate(seed: int) -> Outcome:
             one.expect(mean >= 0.98 * TPS, f"{mean:.1f} segments a second on average, of {TPS}")
             one.expect(one.recovery_s < TAKEOVER_S, f"the lane was back after {one.recovery_s:.1f} s")
 
-        outcome = await one.play("rate", drill)
-    outcome.exposure = 100
+        outcome = await one.play("rate", drill, exposure=WINDOW_OF_RATE)
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
 

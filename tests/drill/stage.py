@@ -148,9 +148,9 @@ class Stage:
 
     # the audit
 
-    async def play(self, name: str, drill: Callable[[Stage], Awaitable[None]]) -> Outcome:
+    async def play(self, name: str, drill: Callable[[Stage], Awaitable[None]], exposure: int = WINDOW) -> Outcome:
         """The fault, the end of all traffic, the four books."""
-        outcome = Outcome(name)
+        outcome = Outcome(name, exposure=exposure)
         began, since_ms = time.monotonic(), round(time.time() * 1000)
         self.recovery_s, self.notes = 0.0, outcome.notes
         try:
