@@ -16,12 +16,14 @@ BESIDE: Final = Simulated("beta", tps=1_000, window=WINDOW, options={"submit_tim
 Drill = Callable[[Stage], Awaitable[None]]
 
 
-def apart(name: str, drill: Drill, carriers: Sequence[Simulated]) -> Callable[[int], Awaitable[Outcome]]:
+def apart(
+    name: str, drill: Drill, carriers: Sequence[Simulated], forgetful: bool = False
+) -> Callable[[int], Awaitable[Outcome]]:
     """A drill on a stage of its own."""
 
     async def play(seed: int) -> Outcome:
         async with stage(seed, carriers=carriers) as one:
-            return await one.play(name, drill)
+            return await one.play(name, drill, forgetful=forgetful)
 
     return play
 
@@ -114,6 +116,9 @@ OF_CARRIERS: Final[dict[str, Callable[[int], Awaitable[Outcome]]]] = {
     "failover-and-return": apart("failover-and-return", failover, (_alpha(failover_after_s=3), BESIDE)),
     "contract-changes": apart("contract-changes", contract_changes, (Simulated("alpha"), Simulated("beta"))),
     "smsc-killed": apart(
-        "smsc-killed", smsc_killed, [Simulated(name, options={"receipt_timeout_s": 60}) for name in ("alpha", "beta")]
+        "smsc-killed",
+        smsc_killed,
+        [Simulated(name, options={"receipt_timeout_s": 60}) for name in ("alpha", "beta")],
+        forgetful=True,
     ),
 }
