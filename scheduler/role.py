@@ -28,7 +28,7 @@ EVIDENCE_S: Final = 2.0
 MOST_DUE: Final = 5_000
 MOST_WAITING_BYTES: Final = 32 * 1024 * 1024
 LONGEST_PAUSE_S: Final = 5.0
-_ABOVE_ACKNOWLEDGED_S: Final = 0.2
+_LOOK_S: Final = 0.2
 
 
 class Scheduler:
@@ -186,7 +186,7 @@ class Scheduler:
     async def _until_projected(self, ends: dict[TopicPartition, int]) -> None:
         self.fault = "the recorder has not come to where Kafka ended at the start"
         while not await self._projected(ends):
-            await asyncio.sleep(_ABOVE_ACKNOWLEDGED_S)
+            await asyncio.sleep(_LOOK_S)
 
     # ---- evidence
 
