@@ -21,7 +21,7 @@ from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.commit import OffsetCommitRequest
-from aiokafka.protocol.group import HeartbeatRequest, LeaveGroupRequest, SyncGroupRequest
+from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest
 
 from bus.assignor import Claim, UnitAssignor
 from bus.ports import Commit, CommitNotSent, CommitRefused, CommitUnknown, GroupListener, Take, TopicPartition
@@ -41,8 +41,12 @@ class _Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka is not t
     heard_at = 0.0
     thrown_out: Callable[[str], None]
     """Told of a member id of ours that the broker does not know any more."""
+    gave_up = False
+    """Joins no more, not even by itself: a join would throw out the process that has our place now."""
 
     async def _send_req(self, request: Any) -> Any:
+        if self.gave_up and isinstance(request, JoinGroupRequest):
+            raise kafka_errors.KafkaError("this membership has given up")
         sent, member = time.monotonic(), self.member_id
         response = await super()._send_req(request)
         if isinstance(request, HeartbeatRequest) and response.error_code in _THROWN_OUT:
@@ -65,7 +69,10 @@ class KafkaMember:
         *,
         session_timeout_ms: int,
         static: bool = True,
+        thrown_out: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`thrown_out`: told at once, once a membership, that the broker no longer knew it: after a pause that was too
+        long, or another's join as us. Gives whether to join again."""
         self._group = group
         self._topics = list(topics)
         self._listener = listener
@@ -78,8 +85,7 @@ class KafkaMember:
         self._subscription: Any = None
         self._coordinator: _Coordinator | None = None
         self._heard_at = 0.0
-        self.thrown_out = 0
-        """How many of our memberships the broker no longer knew when we spoke."""
+        self._thrown_out = thrown_out
         self._last_thrown_out = ""
 
     async def start(self) -> None:
@@ -196,7 +202,8 @@ class KafkaMember:
         # Once a membership, whether a heartbeat or a commit noticed it; "" is nobody's.
         if member and member != self._last_thrown_out:
             self._last_thrown_out = member
-            self.thrown_out += 1
+            if not self._thrown_out() and self._coordinator is not None:
+                self._coordinator.gave_up = True
 
     async def _on_revoked(self) -> None:
         await self._listener.revoked()

@@ -7,7 +7,7 @@ unreachable; `hold_commits` and `hold_publishes` delay answers, to test what hap
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -207,8 +207,9 @@ class MemoryMember:
     """See bus.ports.Member. Every join or leave rebalances at once and eagerly, as aiokafka's groups do."""
 
     def __init__(
-        self, cluster: MemoryCluster, group: str, claim: Claim, listener: GroupListener, **_ignored: Any
-    ) -> None:
+        self, cluster: MemoryCluster, group: str, claim: Claim, listener: GroupListener,
+        thrown_out: Callable[[], bool] = lambda: True, **_ignored: Any,
+    ) -> None:  # fmt: skip
         self._cluster = cluster
         self._name = group
         self._group = cluster.group(group)
@@ -216,12 +217,16 @@ class MemoryMember:
         self._listener = listener
         self._member = ""
         self.heard_at = 0.0
-        self.thrown_out = 0
+        self._thrown_out = thrown_out
+        self._last_thrown_out = ""
+        self._gave_up = False
 
     async def start(self) -> None:
         self._join()
 
     def _join(self) -> None:
+        if self._gave_up:
+            return
         self._member = self._cluster.new_member_id(self._claim.instance)
         self._group.members[self._member] = self
         self._rebalance()
@@ -277,7 +282,9 @@ class MemoryMember:
         if take.generation != self._group.generation:
             raise CommitRefused("IllegalGeneration")
         if take.member not in self._group.members:
-            self.thrown_out += 1
+            if take.member != self._last_thrown_out:
+                self._last_thrown_out = take.member
+                self._gave_up = not self._thrown_out()
             raise CommitRefused("UnknownMemberId")
         for commit in commits.values():
             if len(commit.metadata.encode()) > 4096:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from bus.ports import GroupListener, Member, Take, TopicPartition
+from bus.ports import Member, Take, TopicPartition
 from dispatcher.committer import Committer
 from dispatcher.ledger import LedgerError, LedgerState
 from dispatcher.runner import LEASE_MARGIN_S, LaneRunner, World
@@ -30,7 +30,7 @@ RETRY_S: Final = 3.0
 THROWN_OUT_LIMIT: Final = 3
 THROWN_OUT_WITHIN_S: Final = 60.0
 
-MakeMember = Callable[[Carrier, GroupListener], "CarrierMember"]
+MakeMember = Callable[[Carrier, "CarrierGroup"], "CarrierMember"]
 
 
 class CarrierMember(Member, Protocol):
@@ -40,11 +40,6 @@ class CarrierMember(Member, Protocol):
 
     def fault(self) -> str | None: ...
 
-    @property
-    def thrown_out(self) -> int:
-        """How many of our memberships the group no longer knew when we spoke: a pause too long, or another's join as us."""
-        ...
-
 
 def lane_map_hash(carrier: Carrier) -> str:
     """What dispatchers must agree on before the number of lanes changes."""
@@ -52,25 +47,27 @@ def lane_map_hash(carrier: Carrier) -> str:
 
 
 class CarrierGroup:
-    """Lanes come and go with the group's assignments. `fail` ends the process with an OperatorError."""
+    """Lanes come and go with the group's assignments."""
 
     def __init__(
         self, world: World, carrier: Carrier, make_member: MakeMember, session_timeout_s: float,
-        fail: Callable[[BaseException], None],
+        fail: Callable[[BaseException], None], is_umpire: Callable[[], bool],
     ) -> None:  # fmt: skip
+        """`fail` ends the process with an OperatorError. `is_umpire`: whether it is this group, of all the process's, that
+        decides which of two processes with one id ends (`thrown_out`)."""
         self.carrier = carrier
         self.lanes: dict[int, LaneRunner] = {}
         self.fault: str | None = "waiting for the group"
         self._world = world
         self._lease_s = session_timeout_s - LEASE_MARGIN_S
         self._fail = fail
+        self._is_umpire = is_umpire
         self._member = make_member(carrier, self)
         self._committer = Committer(carrier.name, self._member, self.lanes.values, self._take_lost)
         self._adoption: asyncio.Task[None] | None = None
         self._closings: set[asyncio.Future[list[None]]] = set()
         """Lanes being let go: to the end, though the adoption that began it is canceled by the next rebalance."""
         self._thrown_out: deque[float] = deque(maxlen=THROWN_OUT_LIMIT)
-        self._times_thrown_out = 0
         self._units_in_force = 0
 
     async def start(self) -> None:
@@ -124,23 +121,27 @@ class CarrierGroup:
         log.warning("take_lost", carrier=self.carrier.name, kind=kind)
         for lane in self.lanes.values():
             lane.suspend()
-        if not self._thrown_out_too_often():
-            self._member.rejoin()
+        self._member.rejoin()
 
-    def _thrown_out_too_often(self) -> bool:
-        """Looks how often another process took our place; too often ends this one, with a word on why."""
-        recent, now = self._thrown_out, time.monotonic()
-        recent.extend([now] * (self._member.thrown_out - self._times_thrown_out))
-        self._times_thrown_out = self._member.thrown_out
+    def thrown_out(self) -> bool:
+        """The group no longer knew our membership; gives whether to join again (see bus.kafka_member).
+
+        Two processes with one id throw each other out in turn. In one group the turns are strict, so exactly one of them
+        comes to the limit first, joins no more, and ends with a word on why. Counted in several groups, both could.
+        """
+        if not self._is_umpire():
+            return True
+        recent = self._thrown_out
+        recent.append(time.monotonic())
         if len(recent) < THROWN_OUT_LIMIT or recent[-1] - recent[0] >= THROWN_OUT_WITHIN_S:
-            return False
+            return True
         self._fail(
             OperatorError(
                 f"thrown out of the group of {self.carrier.name} {THROWN_OUT_LIMIT} times in a minute",
                 "another process runs with the same SMPPD_INSTANCE_ID: give each its own",
             )
         )
-        return True
+        return False
 
     # ---- adopting lanes
 
@@ -207,7 +208,6 @@ class CarrierGroup:
 
     def look(self) -> None:
         """Once a second."""
-        self._thrown_out_too_often()
         for lane in self.lanes.values():
             lane.look()
 

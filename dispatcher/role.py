@@ -13,7 +13,6 @@ from bus.assignor import Claim
 from bus.kafka_member import KafkaMember
 from bus.kafka_publisher import KafkaPublisher
 from bus.kafka_reader import KafkaReader
-from bus.ports import GroupListener
 from bus.snapshot import Snapshot
 from bus.topics import create_topics, require_topics
 from dispatcher.group import CarrierGroup, lane_map_hash
@@ -118,6 +117,7 @@ class Dispatcher:
             self._make_member,
             self._settings.kafka_session_timeout_ms / 1000,
             self._lifecycle.fail,
+            lambda: carrier.name == min(self._book.current().carriers, default=carrier.name),
         )
 
     async def _apply(self) -> None:
@@ -145,12 +145,12 @@ class Dispatcher:
         """SIGHUP: looks at carriers.toml at the next tick, changed or not."""
         self._reread_now = True
 
-    def _make_member(self, carrier: Carrier, listener: GroupListener) -> KafkaMember:
+    def _make_member(self, carrier: Carrier, group: CarrierGroup) -> KafkaMember:
         topics = [self._topics.mt(carrier.name, cls) for cls in range(3)]
         claim = Claim(self._settings.instance_id, lane_map_hash(carrier), carrier.lanes)
         return KafkaMember(
-            self._settings.kafka_bootstrap, self._topics.dispatch_group(carrier.name), topics, claim, listener,
-            session_timeout_ms=self._settings.kafka_session_timeout_ms,
+            self._settings.kafka_bootstrap, self._topics.dispatch_group(carrier.name), topics, claim, group,
+            session_timeout_ms=self._settings.kafka_session_timeout_ms, thrown_out=group.thrown_out,
         )  # fmt: skip
 
     async def _stop_groups(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
+from recorder.assembly import assemble, find_sources
 from schemas import ids
 from schemas.classes import CLASS_NAMES
 from schemas.codec import decode_dead_letter
@@ -307,11 +308,15 @@ async def test_without_a_receipt_in_time_it_is_unknown_and_a_late_one_still_amen
         message, fresh = rig.message(1), rig.message(2)
         long_ago = now_ms() - 61_000
         outcome = rig.outcome(message, number=1, at_ms=long_ago, submitted_ms=long_ago)
-        async with rig.recorder() as process:
+        # Of works of its own: those of the process are at their chores, with the same session.
+        settings = rig.settings("chores")
+        chores = assemble(settings, rig.book, await find_sources(settings, rig.book)).housekeeping
+        async with rig.recorder():
             await rig.put(rig.topics.mt("alpha", 0), 0, message, fresh)
             await rig.put(rig.topics.outcomes("alpha"), 0, outcome, rig.outcome(fresh, number=2, offset=1))
             await rig.until(STATUS, "sent", fresh.id)
-            await (await working(process)).housekeeping.time_out()
+            await chores.time_out()
+            await chores.stop()
             assert await rig.value(STATUS, message.id) == "unknown"
             assert not await rig.value("select is_final from audit_messages where id = $1", message.id)
             assert await rig.value(STATUS, fresh.id) == "sent"

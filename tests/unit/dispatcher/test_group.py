@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bus.ports import Commit, GroupListener, Take, TopicPartition
+from bus.ports import Commit, Take, TopicPartition
 from dispatcher import group as groups
 from dispatcher.group import CarrierGroup
 from dispatcher.ledger import empty_commit
@@ -23,7 +23,6 @@ class Membership:
     heard_at = 0.0
 
     def __init__(self) -> None:
-        self.thrown_out = 0
         self.rejoined = 0
 
     async def start(self) -> None: ...
@@ -48,6 +47,7 @@ class Runner:
 
     unbinds: asyncio.Event
     up: set[int]
+    umpire = True
 
     def __init__(self, world: object, carrier: Carrier, number: int, *_: object) -> None:
         self.number = number
@@ -91,11 +91,11 @@ def group(membership: Membership, failures: list[BaseException], monkeypatch: py
     class World:
         topics = Topics("")
 
-    def join(_carrier: Carrier, _listener: GroupListener) -> Any:
+    def join(_carrier: Carrier, _group: CarrierGroup) -> Any:
         return membership
 
     world: Any = World()
-    return CarrierGroup(world, carrier(lanes=2), join, 6.0, failures.append)
+    return CarrierGroup(world, carrier(lanes=2), join, 6.0, failures.append, lambda: Runner.umpire)
 
 
 async def turns(count: int = 20) -> None:
@@ -135,15 +135,20 @@ async def test_a_lane_that_comes_back_while_it_is_let_go_is_bound_when_the_old_b
     assert sorted(group.lanes) == [0, 1]
 
 
-async def test_thrown_out_three_times_in_a_minute_ends_the_process_and_says_why(
-    group: CarrierGroup, membership: Membership, failures: list[BaseException]
+def test_thrown_out_three_times_in_a_minute_it_joins_no_more_ends_the_process_and_says_why(
+    group: CarrierGroup, failures: list[BaseException]
 ) -> None:
-    group.look()
-    for _ in range(2):
-        membership.thrown_out += 1
-        group.look()
+    assert group.thrown_out()
+    assert group.thrown_out()
     assert failures == []
-    membership.thrown_out += 1
-    group.look()
+    assert not group.thrown_out()
     (failure,) = failures
     assert "SMPPD_INSTANCE_ID" in str(failure)
+
+
+def test_only_one_group_decides_which_of_two_processes_with_one_id_ends(
+    group: CarrierGroup, failures: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Runner, "umpire", False)
+    assert all(group.thrown_out() for _ in range(9))
+    assert failures == []
