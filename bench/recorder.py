@@ -31,6 +31,7 @@ from bus.memory import MemoryRecord
 from bus.ports import TopicPartition
 from bus.topics import create_topics
 from migrations.runner import migrate
+from recorder.assembly import BUSY_HOLD_S, HOLD_S
 from recorder.batches import Decoder
 from recorder.feed import Gathering
 from recorder.projector import Projector
@@ -222,7 +223,9 @@ async def catch_up(dsn: str, messages: int, batch: int, bootstrap: str) -> Cost:
     pid = projection.backend_pid
     wall, own, postgres = time.perf_counter(), time.process_time(), cpu_s(pid)
     reader = KafkaReader(bootstrap, "bench")
-    await rebuild(sources, projection, projector, decoder, reader, Gathering(batch, 0.0), clock)
+    await rebuild(
+        sources, projection, projector, decoder, reader, Gathering(batch, 0.0, HOLD_S, 0.0, BUSY_HOLD_S), clock
+    )
     each = 1e6 / messages
     cost = Cost(
         "kafka",

@@ -35,7 +35,9 @@ from store.upkeep import Upkeep
 log = logger("recorder")
 GATHER_MS: Final = 50
 HOLD_S: Final = 0.4
-"""Until a message that nothing came of is seen as queued."""
+"""Until a message that nothing came of is seen as queued; under load, BUSY_HOLD_S."""
+BUSY_HOLD_S: Final = 2.0
+BUSY_WAIT_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def assemble(settings: Settings, book: CarrierBook, sources: Sources) -> Works:
         decoder,
         lambda: reader(settings),
         lambda listener: member(settings, sources, topics, listener),
-        Gathering(settings.recorder_batch_records, settings.recorder_batch_ms / 1000, HOLD_S),
+        Gathering(settings.recorder_batch_records, settings.recorder_batch_ms / 1000, HOLD_S, BUSY_WAIT_S, BUSY_HOLD_S),
         clock,
     )
     housekeeping = Housekeeping(
@@ -143,7 +145,7 @@ async def run_rebuild(settings: Settings, book: CarrierBook, dsn: str, force: bo
     decoder = Decoder(sources)
     projection = Projection(dsn, "rebuild")
     projector = Projector(projection, decoder, modes_of(book), _is_set_aside, clock, observe=False)
-    gathering = Gathering(settings.recorder_batch_records, 0.0)
+    gathering = Gathering(settings.recorder_batch_records, 0.0, HOLD_S, 0.0, BUSY_HOLD_S)
     try:
         return await rebuild(sources, projection, projector, decoder, reader(settings), gathering, clock)
     finally:

@@ -24,12 +24,35 @@ PATIENCE_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """How much goes into a batch, and how long the first record may wait for others."""
+    """How much goes into a batch, how long the first record may wait for others, and a message for its outcome.
+
+    Under load both wait longer, for larger batches and fewer rows that are written twice: nobody can tell a row that came
+    half a second later from a queue that is half a second long.
+    """
 
     most_records: int
     wait_s: float
     hold_s: float = 0.0
-    """How long a message waits for its outcome (recorder.pairing)."""
+    busy_wait_s: float = 0.0
+    busy_hold_s: float = 0.0
+
+
+class Pulse:
+    """Whether many records come. Pure."""
+
+    def __init__(self, busy_per_s: float = 6000.0) -> None:
+        self._busy_per_s = busy_per_s
+        self._since = 0.0
+        self._count = 0
+        self.busy = False
+
+    def beat(self, count: int, now: float) -> None:
+        """So many came. Judged once in half a second."""
+        self._count += count
+        passed_s = now - self._since
+        if passed_s >= 0.5:
+            self.busy = self._count >= self._busy_per_s * min(passed_s, 1.0)
+            self._since, self._count = now, 0
 
 
 class Feed:
@@ -50,7 +73,8 @@ class Feed:
         self._clock = clock
         self._batches: asyncio.Queue[Batch | Exception | None] = asyncio.Queue(1)
         self._aligner = Aligner()
-        self._pairing = Pairing(decoder.sources, gathering.hold_s, gathering.most_records)
+        self._pairing = Pairing(decoder.sources, positions)
+        self._pulse = Pulse()
         self._paused: set[TopicPartition] = set()
         self._task: asyncio.Task[None] | None = None
         self.stopped: dict[TopicPartition, str] = {}
@@ -108,14 +132,15 @@ class Feed:
         most, aligner = self._gathering.most_records, self._aligner
         self._hold_back(most)
         await self._poll(0 if aligner.count else POLL_S)
-        if not aligner.count:
+        if not aligner.count and not self._overdue():
             return {}
         behind = self._behind()
         if aligner.count + sum(behind.values()) < most:
-            await asyncio.sleep(self._gathering.wait_s)
+            busy = self._pulse.busy
+            await asyncio.sleep(self._gathering.busy_wait_s if busy else self._gathering.wait_s)
             await self._poll(0)
-            return aligner.take(most)
-        return await self._gather_backlog(most, behind)
+            return await self._with_messages(aligner.take(most))
+        return await self._with_messages(await self._gather_backlog(most, behind))
 
     async def _gather_backlog(self, most: int, behind: Mapping[TopicPartition, int]) -> Records:
         deadline = self._clock.monotonic() + PATIENCE_S
@@ -132,27 +157,60 @@ class Feed:
             if self._clock.monotonic() >= deadline:
                 return self._aligner.take(most)
 
+    async def _with_messages(self, taken: Records) -> Records:
+        """These records, the messages that they are about, and messages that have waited long enough."""
+        reach = self._pairing.reach(taken)
+        began = self._clock.monotonic()
+        while unread := self._pairing.unread(reach):
+            # Messages stand in Kafka before their outcomes do: what is missing is there to be read.
+            behind = self._reader.lag()
+            patience_s = PATIENCE_S if any(behind.get(tp) for tp in unread) else BACKLOG_POLL_S
+            if self._clock.monotonic() >= began + patience_s:
+                break
+            self._reader.resume(unread & self._paused)
+            self._paused -= unread
+            await self._poll(BACKLOG_POLL_S)
+        room = self._gathering.most_records - sum(map(len, taken.values()))
+        return taken | self._pairing.release(reach, self._clock.monotonic() - self._hold_s(), room)
+
+    def _hold_s(self) -> float:
+        return self._gathering.busy_hold_s if self._pulse.busy else self._gathering.hold_s
+
+    def _overdue(self) -> bool:
+        oldest = self._pairing.oldest()
+        return oldest is not None and self._clock.monotonic() >= oldest + self._hold_s()
+
     async def _poll(self, timeout_s: float) -> int:
-        """Reads what there is; gives how many records came, or had waited long enough."""
-        pause_s = self._pairing.wait_s(self._clock.monotonic())
-        wait_s = timeout_s if pause_s is None else min(timeout_s, pause_s)
+        """Reads what there is; gives how many records came that need not wait for others."""
+        oldest, now = self._pairing.oldest(), self._clock.monotonic()
+        wait_s = timeout_s if oldest is None else min(timeout_s, max(0.0, oldest + self._hold_s() - now))
         found = await self._reader.poll(wait_s, self._gathering.most_records)
-        return self._aligner.add(self._pairing.pass_on(found, self._clock.monotonic()))
+        now = self._clock.monotonic()
+        self._pulse.beat(sum(map(len, found.values())), now)
+        return self._aligner.add(self._pairing.hold(found, now))
 
     def _behind(self) -> dict[TopicPartition, int]:
-        """Partitions with records that were not read yet, and how many."""
-        return {tp: count for tp, count in self._reader.lag().items() if count and tp not in self.stopped}
+        """Partitions with records that were not read yet, and how many; of messages those are read that are wanted."""
+        lag = self._reader.lag().items()
+        return {tp: count for tp, count in lag if count and tp not in self.stopped and not self._pairing.holds(tp)}
 
     def _hold_back(self, most: int) -> None:
         """A partition of which much waits here is not read on: others are what is missing. Bounds what is held, too."""
         enough = 0 if self._aligner.count > 2 * most else most // 4
-        full = {tp for tp in self.positions if self._held(tp) > enough and tp not in self.stopped}
+        most_messages = 0 if self._pairing.count > 2 * most else most // 4
+        full = {
+            tp
+            for tp in self.positions
+            if tp not in self.stopped and (self._pairing.held(tp) > most_messages or self._aligner.held(tp) > enough)
+        }
         self._reader.pause(full - self._paused)
         self._reader.resume(self._paused - full - self.stopped.keys())
         self._paused = full
 
-    def _held(self, tp: TopicPartition) -> int:
-        return self._aligner.held(tp) + self._pairing.held(tp)
+    @property
+    def waiting(self) -> int:
+        """Records that were read and are in no batch yet."""
+        return self._aligner.count + self._pairing.count
 
     def _stop_at(self, newer: Mapping[TopicPartition, str]) -> None:
         self._reader.pause(newer)

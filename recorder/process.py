@@ -1,4 +1,4 @@
-"""The recorder as a process: waits until its topics are there, runs, and starts over when carriers.toml has changed."""
+"""The recorder as a process: ends when something is missing at its start, runs, and starts over when carriers.toml has changed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from runtime.lifecycle import Lifecycle, Part
 from runtime.logs import logger
 from runtime.settings import Settings
 from schemas.carriers import CarrierBook
+from store.pool import require_tables
 
 log = logger("recorder")
 STOP_BUDGET_S: Final = 8.0
@@ -45,6 +46,14 @@ class RecorderProcess:
         health.add("kafka", lambda: self.works.recorder.kafka_check() if self.works else self._fault)
         health.add("release", lambda: self.works.recorder.release_check() if self.works else None)
         health.add("carriers", lambda: self._file_fault)
+
+    async def check(self) -> None:
+        """Whether everything is there to begin with; later it is waited for. Raises ConfigError, UnavailableError."""
+        try:
+            await find_sources(self._settings, self._book)
+        except TopicMissing as fault:
+            raise ConfigError(*str(fault).split(": ", 1)) from None
+        await require_tables(self._settings.postgres_dsn, "recorder")
 
     async def run(self) -> None:
         """Until canceled. Raises what can't be waited out."""
@@ -137,7 +146,8 @@ def _concern(book: CarrierBook) -> object:
 
 
 async def run_recorder(settings: Settings, load: Load) -> int:
-    """Until told to stop. Raises ConfigError, UnavailableError (the port of /metrics is taken), what ends the recorder."""
+    """Until told to stop. Raises ConfigError, UnavailableError (the port of /metrics is taken, Kafka or Postgres is not
+    there), what ends the recorder."""
     collector.calm()
     health, lifecycle = Health(), Lifecycle()
     server = HealthServer(health, settings.metrics_host, settings.metrics_port)
@@ -146,6 +156,7 @@ async def run_recorder(settings: Settings, load: Load) -> int:
 
     async def start() -> None:
         nonlocal task
+        await process.check()
         task = asyncio.create_task(process.run())
         lifecycle.supervise(task)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, process.reread)

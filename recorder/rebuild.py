@@ -57,7 +57,7 @@ async def rebuild(
         while _behind(projected, ends, feed):
             batch = await feed.next(QUIET_S)
             if batch is None:
-                if not any(reader.lag().values()):
+                if not feed.waiting and not any(reader.lag().values()):
                     # The end of a compacted log may be a gap that no record fills.
                     break
                 continue

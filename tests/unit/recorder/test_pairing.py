@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from bus.memory import MemoryRecord
-from bus.ports import TopicPartition
+from bus.ports import StoredRecord, TopicPartition
 from recorder.pairing import Pairing
 from recorder.sources import Sources
 from schemas.codec import encode, message_place
@@ -29,47 +31,64 @@ def outcomes(*places: tuple[int, int]) -> list[MemoryRecord]:
     return [MemoryRecord(number, 0, None, outcome(*place)) for number, place in enumerate(places)]
 
 
-def passed(
-    pairing: Pairing, found: dict[TopicPartition, list[MemoryRecord]], now: float
-) -> dict[TopicPartition, list[int]]:
-    return {tp: [record.offset for record in records] for tp, records in pairing.pass_on(found, now).items()}
+def pairing() -> Pairing:
+    return Pairing(SOURCES, {OTP: 5, NOTICE: 1, OUTCOMES: 0})
+
+
+def offsets(records: Mapping[TopicPartition, Sequence[StoredRecord]]) -> dict[TopicPartition, list[int]]:
+    return {tp: [record.offset for record in some] for tp, some in records.items()}
 
 
 def test_a_message_goes_with_its_outcome_and_takes_those_before_it_along() -> None:
-    pairing = Pairing(SOURCES, 0.4, 100)
-    assert passed(pairing, {OTP: messages(5, 6, 7), NOTICE: messages(1)}, 0.0) == {}
-    assert passed(pairing, {OUTCOMES: outcomes((0, 6), (0, 5))}, 0.1) == {OUTCOMES: [0, 1], OTP: [5, 6]}
-    assert (pairing.count, pairing.held(OTP), pairing.held(NOTICE)) == (2, 1, 1)
+    one = pairing()
+    assert one.hold({OTP: messages(5, 6, 7), NOTICE: messages(1)}, 0.0) == {}
+    rest = one.hold({OUTCOMES: outcomes((0, 6), (0, 5))}, 0.1)
+    assert offsets(rest) == {OUTCOMES: [0, 1]}
+    reach = one.reach(rest)
+    assert reach == {OTP: 6}
+    assert offsets(one.release(reach, -1.0, 100)) == {OTP: [5, 6]}
+    assert (one.count, one.held(OTP), one.held(NOTICE)) == (2, 1, 1)
 
 
 def test_without_an_outcome_it_goes_alone_when_its_time_is_over() -> None:
-    pairing = Pairing(SOURCES, 0.4, 100)
-    passed(pairing, {OTP: messages(5)}, 0.0)
-    passed(pairing, {OTP: messages(6)}, 0.3)
-    assert pairing.wait_s(0.3) is not None
-    assert passed(pairing, {}, 0.39) == {}
-    assert passed(pairing, {}, 0.4) == {OTP: [5]}
-    assert passed(pairing, {}, 0.7) == {OTP: [6]}
-    assert (pairing.count, pairing.wait_s(0.8)) == (0, None)
+    one = pairing()
+    one.hold({OTP: messages(5)}, 0.0)
+    one.hold({OTP: messages(6)}, 0.3)
+    assert one.oldest() == 0.0
+    assert one.release({}, -0.1, 100) == {}
+    assert offsets(one.release({}, 0.0, 100)) == {OTP: [5]}
+    assert one.oldest() == 0.3
+    assert offsets(one.release({}, 0.3, 100)) == {OTP: [6]}
+    assert (one.count, one.oldest()) == (0, None)
 
 
-def test_other_topics_never_wait_and_with_no_time_to_hold_nothing_does() -> None:
-    assert passed(Pairing(SOURCES, 0.4, 100), {INTAKE: messages(1)}, 0.0) == {INTAKE: [1]}
-    assert passed(Pairing(SOURCES, 0.0, 100), {OTP: messages(1)}, 0.0) == {OTP: [1]}
+def test_those_without_outcome_take_the_room_that_is_left_and_those_with_one_need_none() -> None:
+    one = pairing()
+    one.hold({OTP: messages(5, 6, 7)}, 0.0)
+    one.hold({NOTICE: messages(1, 2)}, 0.1)
+    assert offsets(one.release({}, 1.0, 2)) == {OTP: [5, 6]}
+    assert offsets(one.release({NOTICE: 2}, 1.0, 0)) == {NOTICE: [1, 2]}
+    assert offsets(one.release({}, 1.0, 2)) == {OTP: [7]}
+    assert one.count == 0
 
 
-def test_what_waits_is_bounded() -> None:
-    pairing = Pairing(SOURCES, 0.4, 3)
-    assert passed(pairing, {OTP: messages(1, 2), NOTICE: messages(1)}, 0.0) == {}
-    assert passed(pairing, {NOTICE: messages(2)}, 0.1) == {OTP: [1, 2], NOTICE: [1, 2]}
-    assert pairing.count == 0
+def test_a_message_that_was_not_read_yet_is_told() -> None:
+    one = pairing()
+    other = TopicPartition(TOPICS.mt("alpha", 0), 0)
+    assert one.unread({OTP: 4, NOTICE: 1, other: 9}) == {NOTICE}, "another recorder's partition is not ours to read"
+    one.hold({NOTICE: messages(1)}, 0.0)
+    assert one.unread({OTP: 4, NOTICE: 1}) == set()
+
+
+def test_other_topics_never_wait() -> None:
+    assert offsets(pairing().hold({INTAKE: messages(1)}, 0.0)) == {INTAKE: [1]}
 
 
 def test_a_dropped_partition_is_forgotten() -> None:
-    pairing = Pairing(SOURCES, 0.4, 100)
-    passed(pairing, {OTP: messages(1, 2)}, 0.0)
-    pairing.drop(OTP)
-    assert (pairing.count, passed(pairing, {}, 9.0)) == (0, {})
+    one = pairing()
+    one.hold({OTP: messages(5, 6)}, 0.0)
+    one.drop(OTP)
+    assert (one.count, one.release({}, 9.0, 100), one.unread({OTP: 99})) == (0, {}, set())
 
 
 def test_the_place_is_read_from_the_bytes_of_outcomes_that_name_one() -> None:

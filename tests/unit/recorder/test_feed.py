@@ -1,0 +1,94 @@
+"""What goes into one batch: an outcome takes its message along, whichever was read first, and what has no outcome waits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bus.memory import MemoryCluster, MemoryReader
+from bus.ports import TopicPartition
+from recorder.batches import Decoder
+from recorder.feed import Feed, Gathering, Pulse
+from recorder.sources import Sources
+from runtime.clock import SystemClock
+from schemas.codec import encode
+from schemas.records import MtMessage, SubmitOutcome
+from schemas.topics import Topics
+
+TOPICS = Topics("f-")
+SOURCES = Sources(TOPICS, {"alpha": 1})
+MT, OUTCOMES = TopicPartition(TOPICS.mt("alpha", 0), 0), TopicPartition(TOPICS.outcomes("alpha"), 0)
+LONG = Gathering(4, 0.0, 30.0, 0.0, 30.0)
+
+
+def id_of(number: int) -> bytes:
+    return b"\x01" * 12 + number.to_bytes(4, "big")
+
+
+def message(number: int) -> bytes:
+    return encode(MtMessage(id_of(number), "shop", 0, "alpha", b"s", b"i" * 16, 1, 2, 1, 0, 0, 3, 5, "USD"))
+
+
+def outcome(number: int) -> bytes:
+    return encode(SubmitOutcome(id_of(number), 0, number, 1, 0, 1, 0, 1, "", 0, ("x",)))
+
+
+@pytest.fixture
+def cluster() -> MemoryCluster:
+    made = MemoryCluster()
+    for source in SOURCES.by_topic.values():
+        made.create(source.topic, source.partitions)
+    return made
+
+
+@pytest.fixture
+async def feed(cluster: MemoryCluster) -> AsyncIterator[Feed]:
+    made = Feed(MemoryReader(cluster), Decoder(SOURCES), {MT: 0, OUTCOMES: 0}, LONG, SystemClock())
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_a_message_waits_for_its_outcome_and_both_are_in_one_batch(cluster: MemoryCluster, feed: Feed) -> None:
+    cluster.append(MT, [(None, message(0)), (None, message(1))])
+    assert await feed.next(0.05) is None
+    assert feed.waiting == 2
+    cluster.append(OUTCOMES, [(None, outcome(0))])
+    batch = await feed.next(2.0)
+    assert batch is not None
+    assert ([copy.message.id for copy in batch.queued], len(batch.outcomes)) == ([id_of(0)], 1)
+    assert feed.waiting == 1
+
+
+async def test_an_outcome_whose_message_is_far_behind_others_that_wait_takes_them_all_along(
+    cluster: MemoryCluster, feed: Feed
+) -> None:
+    """Reading of a queue stops while enough of it waits here, and goes on for the one that is wanted."""
+    cluster.append(MT, [(None, message(number)) for number in range(40)])
+    assert await feed.next(0.05) is None
+    assert feed.waiting < 40
+    cluster.append(OUTCOMES, [(None, outcome(39))])
+    batch = await feed.next(2.0)
+    assert batch is not None
+    assert [copy.message.id for copy in batch.queued] == [id_of(number) for number in range(40)]
+
+
+async def test_an_outcome_whose_message_is_nowhere_does_not_wait(cluster: MemoryCluster, feed: Feed) -> None:
+    cluster.append(OUTCOMES, [(None, outcome(7))])
+    batch = await feed.next(2.0)
+    assert batch is not None
+    assert (len(batch.queued), len(batch.outcomes)) == (0, 1)
+
+
+def test_busy_is_when_many_came_in_the_last_half_second() -> None:
+    pulse = Pulse(100.0)
+    pulse.beat(0, 10.0)
+    pulse.beat(49, 10.2)
+    assert not pulse.busy
+    pulse.beat(1, 10.5)
+    assert pulse.busy
+    pulse.beat(10, 10.9)
+    assert pulse.busy
+    pulse.beat(10, 11.1)
+    assert not pulse.busy
