@@ -20,19 +20,24 @@ from load.run import Result
 
 WARM_UP: Final = 20_000
 PATIENCE_S: Final = 600.0
+OUTSTANDING: Final = 30_000
 _LAG_FLAT: Final = 1.5
 _UNLOADED: Final = {"latency": {"kind": "fixed", "value_s": 0.02}, "receipts": {"delay": 1.0}}
 
 
 async def bulk(layout: Layout, count: int) -> dict[str, Any]:
-    """POST /v1/batches of 1,000, as fast as answers come, until every row says delivered."""
+    """POST /v1/batches of 1,000 until every row says delivered, as fast as the end keeps up: so many may be on the way."""
     async with stack(layout) as one:
         await one.send(WARM_UP, final_s=PATIENCE_S)
         before = one.costs.look()
-        result = await one.send(count, final_s=PATIENCE_S, connections=6)
+        result = await one.send(count, final_s=PATIENCE_S, connections=6, outstanding=OUTSTANDING)
         costs = per_message(before, one.costs.look(), count)
+        rows = await one.delivered()
+        if rows != WARM_UP + count:
+            raise SystemExit(f"{rows} rows say delivered, not {WARM_UP + count}")
         return {
             **_rate(result, count),
+            "outstanding": OUTSTANDING,
             "cpu_us_per_msg": costs,
             "rss_mb": _rounded(one.costs.most_mb),
             "series": _series(result),

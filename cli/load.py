@@ -62,6 +62,9 @@ def _add_how_much(parser: argparse.ArgumentParser) -> None:
     much.add_argument("--steps", metavar="R,R,…", help="open loop: one rate after the other")
     much.add_argument("--step-s", type=float, default=30.0, metavar="S", help="seconds of a step (30)")
     much.add_argument(
+        "--outstanding", type=int, metavar="N", help="closed loop to the end: most messages accepted and not over"
+    )
+    much.add_argument(
         "--concurrency", type=int, metavar="N", help="connections: requests under way at once (8; 64 with single)"
     )
 
@@ -97,6 +100,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
     options = _options(args, args.key or settings.load_key)
     if args.wait_final and options.mode == "single" and not (args.postgres or args.metrics):
         raise ConfigError("--wait-final has nobody to ask", "give --postgres DSN or the recorder's --metrics URL")
+    if options.outstanding and not (args.postgres or args.metrics or args.simulator):
+        raise ConfigError(
+            "--outstanding has nobody to ask", "give the recorder's --metrics URL, --postgres DSN or --simulator URL"
+        )
     return run_async(_main(args, options, _source(args)))
 
 
@@ -105,7 +112,17 @@ def _options(args: argparse.Namespace, key: str) -> Options:
 
     if not key:
         raise ConfigError("no API key", "give --key or SMPPD_LOAD_KEY; `smpp-dispatch keys create` makes one")
-    for name in ("batch_size", "count", "concurrency", "duration", "rate", "step_s", "timeout", "retry_for"):
+    for name in (
+        "batch_size",
+        "count",
+        "concurrency",
+        "duration",
+        "rate",
+        "step_s",
+        "timeout",
+        "retry_for",
+        "outstanding",
+    ):
         value = getattr(args, name)
         if value is not None and value <= 0:
             raise ConfigError(f"--{name.replace('_', '-')} {value:g}", "write a number above 0")
@@ -131,6 +148,7 @@ def _options(args: argparse.Namespace, key: str) -> Options:
         idempotency=not args.no_idempotency,
         timeout_s=args.timeout,
         retry_for_s=args.retry_for,
+        outstanding=args.outstanding,
     )
 
 

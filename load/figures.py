@@ -102,6 +102,8 @@ class Figures:
         """Messages that were certainly not accepted: no connection, or 429 until patience ended."""
         self.attempts: Counter[str] = Counter()
         self.in_flight = 0
+        self.ended = 0
+        """Messages that are over, as far as probes tell."""
         self.samples: list[Sample] = []
 
     @property

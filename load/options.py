@@ -29,6 +29,8 @@ class Options:
     retry_for_s: float = 60.0
     """How long a request is repeated, from its first attempt on."""
     stream_lines: int = 100_000
+    outstanding: int | None = None
+    """Most messages that are under way between here and their end; None: no bound."""
 
     @property
     def size(self) -> int:

@@ -22,6 +22,7 @@ from load.verdict import Verdict, judge
 
 SAMPLE_S: Final = 0.5
 _FINAL_POLL_S: Final = 0.25
+_OUTSTANDING_POLL_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,12 @@ class Run:
     async def _sample(self) -> None:
         while True:
             await self._look(time.monotonic(), "sending")
-            await asyncio.sleep(SAMPLE_S)
+            await asyncio.sleep(_OUTSTANDING_POLL_S if self._options.outstanding else SAMPLE_S)
 
     async def _look(self, now: float | None, phase: str) -> None:
         self.seen = await self._watch.look(now)
-        figures = self.figures
+        figures, seen = self.figures, self.seen
+        figures.ended = next((told for told in (seen.final, seen.receipts, seen.submitted) if told is not None), 0)
         at_s = time.monotonic() - (figures.started or time.monotonic())
         figures.samples.append(Sample(at_s, figures.accepted, self.seen))
         self._show(figures, self.seen, phase)

@@ -22,6 +22,7 @@ from load.parcels import Outcome, Parcel
 from load.schedule import Schedule
 
 _SWEEP_S: Final = 0.5
+_ROOM_S: Final = 0.01
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 5.0
 
@@ -85,7 +86,7 @@ class Sender:
                 channel.connection.expire(now)
 
     async def _work(self, channel: Channel) -> None:
-        while (parcel := self._next()) is not None:
+        while await self._room() and (parcel := self._next()) is not None:
             if not await self._due(parcel):
                 self._figures.planned -= len(parcel.messages)
                 break
@@ -94,6 +95,13 @@ class Sender:
                 step.late.add(max(0.0, time.monotonic() - parcel.since), len(parcel.messages))
             await self._deliver(channel, parcel)
         await channel.finish()
+
+    async def _room(self) -> bool:
+        """Waits while as many messages are under way as may be. Always true."""
+        most, figures = self._options.outstanding, self._figures
+        while most and not self._ended and figures.accepted + figures.in_flight - figures.ended >= most:
+            await asyncio.sleep(_ROOM_S)
+        return True
 
     async def _due(self, parcel: Parcel) -> bool:
         """Waits until it is due; False when the run was stopped before."""

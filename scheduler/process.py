@@ -27,6 +27,7 @@ from scheduler.role import Scheduler
 from schemas.classes import CLASS_NAMES
 from schemas.sealing import BlindIndex, Sealer
 from schemas.topics import INTAKE_PARTITIONS, Topics
+from store.pool import require_tables
 from store.schedule import Schedule
 
 log = logger("scheduler")
@@ -81,6 +82,7 @@ class SchedulerProcess:
         return 0
 
     async def _start(self) -> None:
+        await require_tables(self._settings.postgres_dsn, "scheduler")
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._book.reread, True)
         self._tasks = [asyncio.create_task(work) for work in (self._scheduler.run(), self._follow())]
         for task in self._tasks:

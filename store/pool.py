@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from runtime.errors import UnavailableError
+from runtime.errors import ConfigError, UnavailableError
 
 CONNECT_TIMEOUT_S: Final = 5.0
 _ADMIN: Final = (
@@ -72,6 +72,19 @@ async def connect(dsn: str, *, name: str, statement_timeout_ms: int, **settings:
     except (*AWAY, asyncpg.PostgresError, ValueError) as fault:
         raise unreachable(dsn, fault) from None
     return session
+
+
+async def require_tables(dsn: str, name: str) -> None:
+    """Raises UnavailableError when Postgres is not there, ConfigError when `smpp-dispatch migrate` was not run."""
+    session = await connect(dsn, name=name, statement_timeout_ms=5000)
+    try:
+        found = await session.fetchval("select to_regclass('messages') is not null")
+    except (*AWAY, asyncpg.PostgresError) as fault:
+        raise unreachable(dsn, fault) from None
+    finally:
+        session.terminate()
+    if not found:
+        raise ConfigError("the database has no tables of this service", "run `smpp-dispatch migrate`")
 
 
 class Pool:

@@ -7,17 +7,14 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
 import pytest
 
-from runtime.local.ports import free_ports
 from tests.integration.api.rig import CARRIERS, Installation
 
 FREE = ("--port", "0", "--http-port", "0")
 ROLES = {"api": (), "dispatcher": (), "recorder": (), "scheduler": (), "simulator": FREE}
 WITH_CARRIERS = ("api", "dispatcher", "recorder", "scheduler")
-STARTS_WITH_KAFKA_ONLY = ("api", "dispatcher", "scheduler")
-"""A recorder waits for Kafka and its topics instead, and says so in /readyz."""
+LIVE_ON_POSTGRES = ("recorder", "scheduler")
 NOWHERE = "127.0.0.1:1"
 
 
@@ -83,17 +80,17 @@ async def test_a_carriers_file_that_is_not_there(installation: Installation) -> 
 
 async def test_a_kafka_that_is_not_there(installation: Installation) -> None:
     told = [f"Kafka is not reachable at {NOWHERE}", "SMPPD_KAFKA_BOOTSTRAP"]
-    await refused(installation, STARTS_WITH_KAFKA_ONLY, 1, told, SMPPD_KAFKA_BOOTSTRAP=NOWHERE)
+    await refused(installation, WITH_CARRIERS, 1, told, SMPPD_KAFKA_BOOTSTRAP=NOWHERE)
 
 
 async def test_topics_that_are_not_there(installation: Installation) -> None:
-    await refused(installation, STARTS_WITH_KAFKA_ONLY, 2, ["the Kafka topic", "run `smpp-dispatch topics`"])
+    await refused(installation, WITH_CARRIERS, 2, ["the Kafka topic", "run `smpp-dispatch topics`"])
 
 
 async def test_a_topic_with_other_partitions(installation: Installation) -> None:
     await installation.create_topics()
     installation.carriers.write_text(CARRIERS.replace("partitions = 3", "partitions = 6"))
-    await refused(installation, [*WITH_CARRIERS], 2, ["has 3 partitions, it needs 6", "set `partitions` back"])
+    await refused(installation, WITH_CARRIERS, 2, ["has 3 partitions, it needs 6", "set `partitions` back"])
 
 
 async def test_a_port_that_is_taken(installation: Installation) -> None:
@@ -114,41 +111,15 @@ async def test_a_port_that_is_taken(installation: Installation) -> None:
 
 
 async def test_a_postgres_that_is_not_there(installation: Installation) -> None:
-    """`migrate` can't do without it; roles that live on it wait for it, and say so."""
+    """The api and the dispatcher can do without; see tests/integration/api/test_postgres_stops.py."""
+    told = [f"Postgres is not reachable at {NOWHERE}", "SMPPD_POSTGRES_DSN"]
     code, _, err = await installation.run("migrate")
     assert (code, len(err.splitlines())) == (1, 1)
-    assert f"Postgres is not reachable at {NOWHERE}" in err
-    assert "SMPPD_POSTGRES_DSN" in err
+    assert [part for part in told if part not in err] == []
     await installation.create_topics()
-    for role in ("recorder", "scheduler"):
-        await unready(installation, role, f"Postgres is not reachable at {NOWHERE}")
+    await refused(installation, LIVE_ON_POSTGRES, 1, told)
 
 
 async def test_a_database_that_was_never_migrated(installation: Installation, postgres_dsn: str) -> None:
-    installation.environ["SMPPD_POSTGRES_DSN"] = postgres_dsn
     await installation.create_topics()
-    for role in ("recorder", "scheduler"):
-        await unready(installation, role, "smpp-dispatch migrate")
-
-
-async def test_a_recorder_without_kafka_waits_and_says_why(installation: Installation) -> None:
-    installation.environ["SMPPD_KAFKA_BOOTSTRAP"] = NOWHERE
-    await unready(installation, "recorder", f"Kafka is not reachable at {NOWHERE}")
-
-
-async def unready(installation: Installation, role: str, told: str) -> None:
-    """The role runs, and /readyz comes to say what it waits for."""
-    (port,) = free_ports(1)
-    async with installation.process(role, SMPPD_METRICS_PORT=str(port)) as process, httpx.AsyncClient() as client:
-        async with asyncio.timeout(20):
-            while told not in (answer := await _asked(client, f"http://127.0.0.1:{port}/readyz")):
-                assert process.returncode is None, f"{role} ended"
-                await asyncio.sleep(0.1)
-        assert "Traceback" not in answer
-
-
-async def _asked(client: httpx.AsyncClient, url: str) -> str:
-    try:
-        return (await client.get(url)).text
-    except httpx.TransportError:
-        return ""
+    await refused(installation, LIVE_ON_POSTGRES, 2, ["run `smpp-dispatch migrate`"], SMPPD_POSTGRES_DSN=postgres_dsn)
