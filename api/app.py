@@ -18,6 +18,7 @@ from api.batch_routes import batch_routes
 from api.bodies import faults_of
 from api.carrier_routes import carrier_routes
 from api.documentation import documentation_routes
+from api.door import Door
 from api.doubt_routes import DoubtQuery, doubt_routes
 from api.edge import Edge, internal_fault, problem_response, request_id_of
 from api.key_routes import key_routes
@@ -40,8 +41,8 @@ _QUERY_NAMES: Final = tuple(
 )
 
 
-def create_app(services: Services) -> ASGIApp:
-    """The app, wrapped in its edge."""
+def create_app(services: Services, *, door: bool = True) -> ASGIApp:
+    """The app, wrapped in its edge. `door`: with the quick way in for single messages."""
     app = FastAPI(
         title="smpp-dispatch",
         version=VERSION,
@@ -63,7 +64,7 @@ def create_app(services: Services) -> ASGIApp:
         routes(app.router, services)
     documentation_routes(app.router, cache(lambda: document(app)))
     app.router.routes.extend(_health_routes(services.health))
-    return Edge(app, services.clock)
+    return Edge(Door(app, services) if door else app, services.clock)
 
 
 def _health_routes(health: Health) -> list[Route]:

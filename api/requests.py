@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -16,7 +17,14 @@ JSON: Final = "application/json"
 
 def check_media(request: Request, *taken: str) -> str:
     """The media type of the body. Raises Refusal when it is none of those taken."""
-    told = request.headers.get("content-type", "")
+    return media_of(request.headers, *taken)
+
+
+def media_of(headers: Mapping[str, str], *taken: str) -> str:
+    """The same from the headers. Raises Refusal."""
+    told = headers.get("content-type", "")
+    if told in taken:
+        return told
     media = told.partition(";")[0].strip().lower()
     if media in taken:
         return media

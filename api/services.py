@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 
@@ -46,11 +46,16 @@ class Services:
 
         Raises Refusal (unauthorized, forbidden).
         """
-        caller = authenticate(request.headers.get("authorization"), self.book)
+        caller = self.sender_of(request.headers, request.scope["state"])
+        return require(caller, scope) if scope else caller
+
+    def sender_of(self, headers: Mapping[str, str], state: dict[str, Any]) -> Caller:
+        """The same of a request that no framework has wrapped, whatever it may. Raises Refusal (unauthorized)."""
+        caller = authenticate(headers.get("authorization"), self.book)
         account, quotas = caller.account, self.desk.quotas
         if quotas.of(account) is not None:
-            request.scope["state"]["headers"] = lambda: quotas.headers(account)
-        return require(caller, scope) if scope else caller
+            state["headers"] = lambda: quotas.headers(account)
+        return caller
 
     async def content_for(self, request: Request, caller: Caller, ids: Sequence[bytes]) -> bool:
         """Whether the caller is shown numbers and texts of these messages; if so, the audit log knows it already. Raises

@@ -15,6 +15,7 @@ from api import examples
 from api.acceptance import Answer
 from api.answers import BatchAnswer, MessageAccepted
 from api.batches import accept_batch
+from api.door import MESSAGES, take_message
 from api.edge import shown
 from api.idempotency import check_key
 from api.openapi import KEY_HEADER, SECURED, answers, body_of, problems
@@ -65,7 +66,7 @@ def write_routes(router: APIRouter, services: Services) -> None:
     desk, uploads = services.desk, services.uploads
 
     @router.post(
-        "/v1/messages",
+        MESSAGES,
         summary="Send a message",
         tags=["Sending"],
         status_code=202,
@@ -82,11 +83,7 @@ def write_routes(router: APIRouter, services: Services) -> None:
     )
     async def post_message(request: Request) -> Response:
         """202 says that the message is in Kafka, on every replica that counts: it will not be lost."""
-        caller = services.caller(request, "send")
-        check_media(request, JSON)
-        key = check_key(request.headers.get("idempotency-key"))
-        async with uploads.body(request.headers, request.receive) as raw:
-            return response_of(await desk.message(caller, raw, key))
+        return response_of(await take_message(services, request.headers, request.receive, request.scope["state"]))
 
     @router.post(
         "/v1/messages/preview",

@@ -151,7 +151,9 @@ class FakeReads:
 class Stage:
     """`timeout_s`: how long a request waits for Kafka. Its clock stands still until it is advanced."""
 
-    def __init__(self, *, timeout_s: float = 0.05, max_body: int = 200_000, max_recipients: int = 100) -> None:
+    def __init__(
+        self, *, timeout_s: float = 0.05, max_body: int = 200_000, max_recipients: int = 100, door: bool = True
+    ) -> None:
         self.clock = ManualClock(wall_ms=NOW_MS)
         self.cluster = MemoryCluster(self.clock)
         self.carriers = CarrierBook.model_validate(CARRIERS)
@@ -188,7 +190,7 @@ class Stage:
             health=Health(),
             acts=Acts(self.desk.posting, TOPICS, self.book, self.clock, self.catch_up),
         )
-        self.app = create_app(self.services)
+        self.app = create_app(self.services, door=door)
         self.token = self.key("send,read,read:content,admin")
         self.client = self.client_of(self.token)
 
