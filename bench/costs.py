@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -44,6 +45,20 @@ class Costs:
             found[role] = found.get(role, 0.0) + usage.cpu_s
             self.most_mb[role] = max(self.most_mb.get(role, 0.0), usage.rss_mb)
         return found
+
+
+def bytes_on_disk(home: Path) -> dict[str, int]:
+    """What an installation's Kafka and Postgres hold: segments of the logs, tables and indexes; not WAL, not Kafka's indexes."""
+    logs, tables = home.glob("kafka/data/*/*.log"), home.glob("postgres/data/base/*/*")
+    return {"kafka": _size_of(logs), "postgres": _size_of(tables)}
+
+
+def _size_of(files: Iterable[Path]) -> int:
+    total = 0
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total
 
 
 def role_of(name: str) -> str:

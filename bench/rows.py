@@ -13,7 +13,7 @@ from typing import Any, Final
 import asyncpg
 
 from bench import bind
-from bench.costs import per_message
+from bench.costs import bytes_on_disk, per_message
 from bench.stack import Layout, Stack, stack
 from load.figures import Sample
 from load.run import Result
@@ -29,9 +29,10 @@ async def bulk(layout: Layout, count: int) -> dict[str, Any]:
     """POST /v1/batches of 1,000 until every row says delivered, as fast as the end keeps up: so many may be on the way."""
     async with stack(layout) as one:
         await one.send(WARM_UP, final_s=PATIENCE_S)
-        before = one.costs.look()
+        before, held = one.costs.look(), bytes_on_disk(one.home)
         result = await one.send(count, final_s=PATIENCE_S, connections=6, outstanding=OUTSTANDING)
         costs = per_message(before, one.costs.look(), count)
+        grown = {name: round((size - held[name]) / count) for name, size in bytes_on_disk(one.home).items()}
         rows = await one.delivered()
         if rows != WARM_UP + count:
             raise SystemExit(f"{rows} rows say delivered, not {WARM_UP + count}")
@@ -39,6 +40,7 @@ async def bulk(layout: Layout, count: int) -> dict[str, Any]:
             **_rate(result, count),
             "outstanding": OUTSTANDING,
             "cpu_us_per_msg": costs,
+            "bytes_per_msg": grown,
             "rss_mb": _rounded(one.costs.most_mb),
             "series": _series(result),
         }

@@ -71,6 +71,7 @@ class Stack:
         self.layout = layout
         self.costs = Costs(cluster.supervisor)
         self.dsn = cluster.backing.postgres_dsn
+        self.home = cluster.installation.home
         self.journal = cluster.installation.journal
         self.book = cluster.installation.home / "book.jsonl"
 

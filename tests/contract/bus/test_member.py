@@ -196,6 +196,7 @@ async def test_an_empty_commit_is_nothing_to_do(group: Group) -> None:
     one = await group.join("a")
     await group.settled(one)
     await one.member.commit(one.take, {}, TIMEOUT_S)
+    assert (await one.member.committed([group.tp]))[group.tp] is None
 
 
 # ---- the lease

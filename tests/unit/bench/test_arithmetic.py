@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from bench.compare import compared, numbers
-from bench.costs import children_by_parent, per_message, role_of, usage_of
+from bench.costs import bytes_on_disk, children_by_parent, per_message, role_of, usage_of
 from bench.report import html, lines_of
 
 FOUND = {
@@ -27,6 +28,16 @@ def test_processes_of_a_role_are_one() -> None:
         "dispatcher",
         "kafka",
     ]
+
+
+def test_bytes_on_disk_are_those_of_logs_and_tables(tmp_path: Path) -> None:
+    for name, size in (
+        ("kafka/data/mt.alpha.otp-0/0.log", 100), ("kafka/data/mt.alpha.otp-0/0.index", 7),
+        ("postgres/data/base/5/16384", 50), ("postgres/data/pg_wal/1", 9),
+    ):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    assert bytes_on_disk(tmp_path) == {"kafka": 100, "postgres": 50}
 
 
 def test_costs_are_microseconds_a_message_since_the_look_before() -> None:
