@@ -21,15 +21,17 @@ RETRY_S: Final = 0.1
 
 
 class Committer:
-    """`lanes` gives the lanes of the take; `lost` is told why a take ended."""
+    """`lanes` gives the lanes of the take; `lost` is told why a take ended, `fail` of a fault of ours that ends all commits."""
 
     def __init__(
-        self, carrier: str, member: Member, lanes: Callable[[], Iterable[LaneRunner]], lost: Callable[[str], None]
-    ) -> None:
+        self, carrier: str, member: Member, lanes: Callable[[], Iterable[LaneRunner]], lost: Callable[[str], None],
+        fail: Callable[[BaseException], None],
+    ) -> None:  # fmt: skip
         self.take: Take | None = None
         self._member = member
         self._lanes = lanes
         self._lost = lost
+        self._fail = fail
         self._wanted = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -39,6 +41,12 @@ class Committer:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        # Without commits the lanes would stand still for ever, and say nothing.
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._fail(fault)
 
     async def stop(self) -> None:
         if self._task is not None:

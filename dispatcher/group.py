@@ -63,7 +63,7 @@ class CarrierGroup:
         self._fail = fail
         self._is_umpire = is_umpire
         self._member = make_member(carrier, self)
-        self._committer = Committer(carrier.name, self._member, self.lanes.values, self._take_lost)
+        self._committer = Committer(carrier.name, self._member, self.lanes.values, self._take_lost, fail)
         self._adoption: asyncio.Task[None] | None = None
         self._closings: set[asyncio.Future[list[None]]] = set()
         """Lanes being let go: to the end, though the adoption that began it is canceled by the next rebalance."""

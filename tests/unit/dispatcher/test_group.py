@@ -152,3 +152,18 @@ def test_only_one_group_decides_which_of_two_processes_with_one_id_ends(
     monkeypatch.setattr(Runner, "umpire", False)
     assert all(group.thrown_out() for _ in range(9))
     assert failures == []
+
+
+async def test_a_fault_of_ours_in_a_commit_ends_the_process(
+    group: CarrierGroup, membership: Membership, failures: list[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_lane: object, _now: float) -> None:
+        raise ZeroDivisionError
+
+    await group.start()
+    group.assigned(Take(1, "me"), [0], 1)
+    await turns()
+    monkeypatch.setattr(Runner, "commit_plan", broken)
+    group._committer.wake()
+    await turns()
+    assert [type(failure) for failure in failures] == [ZeroDivisionError]
