@@ -137,15 +137,15 @@ class Projector:
         await transaction.put("open_doubt", rows.doubts.opened)
         await transaction.put("resolve_doubt", rows.doubts.resolved)
         await transaction.put("withdraw_repeat", rows.doubts.withdrawn)
-        await transaction.put("drop_due", rows.not_due)
-        await transaction.put("put_due", rows.due)
+        await transaction.put_all("drop_due", rows.not_due)
+        await transaction.put_all("put_due", rows.due)
         if rows.matched:
             await transaction.unpark([one.name for one in rows.matched])
         now_ms = self._clock.wall_ms()
         news = [one for one in rows.unmatched if one.tries < 0]
         if news:
             self.parked_left = True
-            await transaction.put("park_receipt", [row for one in news for row in _parked_rows(one, now_ms)])
+            await transaction.put_all("park_receipt", [row for one in news for row in _parked_rows(one, now_ms)])
         await transaction.put("keep_lost_receipt", [_lost_row(one) for one in rows.nameless])
         await transaction.put(
             "lower_chore", [(RECEIPT_TIMEOUT, carrier, at_ms) for carrier, at_ms in rows.earliest_submits.items()]

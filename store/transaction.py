@@ -174,6 +174,11 @@ class Transaction:
         if rows:
             await self._session.executemany(sql(query), rows)
 
+    async def put_all(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Runs a named query once for many rows: it gets each column of them as an array."""
+        if rows:
+            await self._session.execute(sql(query), *map(list, zip(*rows, strict=True)))
+
     async def _copy(self, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
         await self._session.copy_to_table(table, source=_chunks(rows), columns=columns, format="binary")
 

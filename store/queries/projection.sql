@@ -78,8 +78,11 @@ for update skip locked;
 
 -- name: park_receipt
 -- A receipt without a submission yet, under one of its keys.
-insert into parked_receipts (carrier, part, log_offset, rank, key, at_ms, next_ms, tries, record)
-values ($1, $2, $3, $4, $5, $6, $7, 0, $8)
+insert into parked_receipts (carrier, part, log_offset, rank, key, at_ms, next_ms, record, tries)
+select r.*, 0
+from unnest(
+    $1::text[], $2::integer[], $3::bigint[], $4::smallint[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[]
+) as r
 on conflict do nothing;
 
 -- name: unpark_receipts
@@ -121,13 +124,13 @@ delete from in_doubt where id = $1 and reason = 'possible_duplicate';
 -- name: put_due
 -- When the scheduler is to look at a message, and why.
 insert into due_messages (id, due_ms, reason, attempt, hop)
-values ($1, $2, $3, $4, $5)
+select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::smallint[], $5::smallint[])
 on conflict (id) do update
 set due_ms = excluded.due_ms, reason = excluded.reason, attempt = excluded.attempt, hop = excluded.hop;
 
 -- name: drop_due
 -- Not any more.
-delete from due_messages where id = $1;
+delete from due_messages where id = any($1::uuid[]);
 
 -- name: put_batch
 -- A streamed batch is written again with its final counts.

@@ -144,7 +144,7 @@ async def test_receipts_that_nobody_claims_become_history(dsn: str, db: Any, upk
     projection = Projection(dsn)
     async with projection.transaction() as transaction:
         rows = [("alpha", 0, number, rank, f"k{rank}", NOON + number, 0, b"r") for number in (1, 2) for rank in (0, 1)]
-        await transaction.put("park_receipt", rows)
+        await transaction.put_all("park_receipt", rows)
     await projection.close()
     assert (await upkeep.counts())[0] == {"alpha": 2}
     assert await upkeep.give_up_parked("beta", NOON + 9) == 0

@@ -210,6 +210,9 @@ class MemoryTransaction:
             else:
                 self._tables.lists.setdefault(query, []).append(tuple(row))
 
+    async def put_all(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
+        await self.put(query, rows)
+
     def _park_receipt(
         self, carrier: str, part: int, log_offset: int, rank: int, key: str, at_ms: int, next_ms: int, record: bytes
     ) -> None:
