@@ -246,7 +246,8 @@ class Fold:
             standing, packed = draft.change(self._modes)
             rows.changes.setdefault(day, []).append((draft.id, packed))
         progress = draft.progress
-        if standing.status >= _DELIVERED and (stored is None or stored.status < _DELIVERED):
+        # Once: when it becomes final, or when what was final is found to be a message, with its time of acceptance.
+        if standing.status >= _DELIVERED and (stored is None or stored.status < _DELIVERED or not stored.filled):
             accepted_ms = draft.accepted_ms
             if accepted_ms:
                 label = (CLASS_NAMES[draft.cls], draft.carrier)

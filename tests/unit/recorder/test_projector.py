@@ -16,6 +16,7 @@ from recorder.projector import MOST_TRIES, Projector, pause_ms
 from recorder.sources import Sources
 from runtime.clock import ManualClock
 from runtime.errors import UnavailableError
+from runtime.metrics import ACCEPT_TO_FINAL
 from schemas import ids
 from schemas.codec import encode
 from schemas.ids import DAY_MS
@@ -261,3 +262,21 @@ async def test_a_new_turn_takes_the_row_over_with_its_carrier_and_price(bench: B
     assert (row["carrier"], row["price_micros"], row["attempt"], row["hop"]) == ("beta", 9, 2, 1)
     assert row["possible_duplicate"]
     assert row["rev"] == 1
+
+
+def finals() -> float:
+    """How many messages of this test's class and carrier the histogram has counted."""
+    samples = [sample for family in ACCEPT_TO_FINAL.collect() for sample in family.samples]
+    own = [s.value for s in samples if s.name.endswith("_count") and s.labels == {"class": "otp", "carrier": "alpha"}]
+    return sum(own)
+
+
+async def test_a_final_message_is_counted_once_whichever_of_its_records_comes_first(bench: Bench) -> None:
+    counted = finals()
+    one, two, three = message(), message(), message()
+    await bench.project({OUT: [outcome(one, "a1"), receipt("a1")]})
+    await bench.project({MT: [one, two], OUT: [outcome(two, "a2"), receipt("a2")]})
+    await bench.project({MT: [three]})
+    await bench.project({OUT: [outcome(three, "a3"), receipt("a3")]})
+    await bench.project({MT: [one], OUT: [receipt("a2", at_ms=NOW + 60, state=MessageState.UNDELIV)]})
+    assert finals() - counted == 3
