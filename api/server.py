@@ -8,9 +8,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from runtime.errors import UnavailableError
-from runtime.health import config_socket
-
-KEEP_ALIVE_S = 75
+from runtime.health import KEEP_ALIVE_S, config_socket
 
 
 class HttpServer:

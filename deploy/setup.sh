@@ -10,8 +10,8 @@ say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # The lock file was made with 3.11; the others have to do where that is missing. Run, not just found: pyenv has
-# names on PATH for versions that it will not start. Of several builds of a version the fastest: one that was compiled
-# without profile-guided optimization, as pyenv does it, takes half as long again for everything (measured).
+# names on PATH for versions that it will not start. Of several builds of a version the fastest: pyenv's takes 1.4 to 1.8
+# times as long as Debian's for work with objects (measured).
 find_python() {
   local name path seconds best best_s
   for name in ${PYTHON:-} python3.11 python3.12 python3.13 python3.14 python3; do
@@ -30,11 +30,28 @@ find_python() {
   return 1
 }
 
-# Microseconds that a little work takes, best of five; fails where Python is too old.
+# Microseconds that a little work takes, best of thirty: objects, dictionaries and calls, since builds that are equal in a
+# bare loop are not in these, and the machine may be busy. Fails where Python is too old.
 TRIAL='
 import sys, timeit
 assert sys.version_info >= (3, 11)
-print(round(1e6 * min(timeit.repeat("for i in range(100000): n += i", "n = 0", number=1, repeat=5))))'
+work = """
+class Item:
+    __slots__ = ("number", "name", "seen")
+    def __init__(self, number, name):
+        self.number, self.name, self.seen = number, name, []
+    def see(self, other):
+        self.seen.append(other)
+        return self.number + other
+def run():
+    items = {}
+    for number in range(2000):
+        item = Item(number, str(number))
+        items[item.name] = item
+        item.see(number)
+    return sum(item.number for item in items.values())
+"""
+print(round(1e6 * min(timeit.repeat("run()", work, number=3, repeat=30))))'
 
 # True once the Debian packages are installed; false where that is not ours to do.
 apt_install() {

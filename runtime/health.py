@@ -13,6 +13,8 @@ from runtime.errors import UnavailableError
 from runtime.metrics import REGISTRY
 
 Check = Callable[[], str | None]
+KEEP_ALIVE_S = 75
+"""Longer than clients keep an idle connection: else they send on one that is just being closed (httpx and uvicorn: 5 s)."""
 
 
 class Health:
@@ -78,7 +80,13 @@ class HealthServer:
     async def start(self) -> None:
         """Raises UnavailableError when the port is taken."""
         config = uvicorn.Config(
-            self._app, interface="asgi3", log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            self._app,
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
         config.load()
         try:
