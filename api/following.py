@@ -4,7 +4,6 @@ answers."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -18,6 +17,7 @@ from runtime.carriers_file import load_carriers
 from runtime.errors import ConfigError, OperatorError
 from runtime.logs import logger
 from runtime.metrics import ROUTE_SHARE
+from runtime.tasks import end
 from schemas.carriers import CarrierBook
 from schemas.topics import Topics
 
@@ -54,10 +54,7 @@ class Background:
             await asyncio.sleep(AGAIN_S)
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
 
 
 class Routes:

@@ -6,11 +6,11 @@ Every process keeps `reference` so: switches, keys, accounts and cancellations a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from bus.ports import Reader, TopicPartition
 from runtime.logs import logger
+from runtime.tasks import end
 
 log = logger("bus.snapshot")
 RETRY_S = 0.5
@@ -44,10 +44,7 @@ class Snapshot:
         await self._caught_up.wait()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         await self._reader.stop()
 
     async def catch_up(self) -> None:

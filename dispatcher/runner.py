@@ -5,7 +5,6 @@ Kafka and to the carrier. One turn after any event; events of one turn of the lo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 from collections import Counter, defaultdict
@@ -34,6 +33,7 @@ from ratelimit.shares import share_of
 from runtime.clock import SystemClock
 from runtime.logs import logger
 from runtime.metrics import DEAD_LETTERS
+from runtime.tasks import end
 from schemas.carriers import Carrier, CarrierBook
 from schemas.classes import CLASS_NAMES
 from schemas.codec import encode
@@ -355,10 +355,7 @@ class LaneRunner:
         """Stops reading and unbinds. What is open stays open in the ledger."""
         self.suspend()
         self._closing = True
-        if self._reading is not None:
-            self._reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
+        await end(self._reading)
         if self._reader is not None:
             await self._reader.stop()
         await self.binder.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +14,7 @@ from recorder.pairing import Pairing
 from runtime.clock import Clock
 from runtime.logs import logger
 from runtime.metrics import PROJECTION_STOPPED
+from runtime.tasks import end
 
 log = logger("recorder.feed")
 POLL_S: Final = 1.0
@@ -85,10 +85,7 @@ class Feed:
         self._task = asyncio.create_task(self._read_forever())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task)
         await self._reader.stop()
         PROJECTION_STOPPED.set(0)
 

@@ -17,6 +17,7 @@ from runtime.health import Health, HealthServer
 from runtime.lifecycle import Lifecycle, Part
 from runtime.logs import logger
 from runtime.settings import Settings
+from runtime.tasks import end
 from schemas.carriers import CarrierBook
 from store.pool import require_tables
 
@@ -87,9 +88,7 @@ class RecorderProcess:
             for task in done:
                 task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             await works.stop()
             self.works = None
 
@@ -162,9 +161,7 @@ async def run_recorder(settings: Settings, load: Load) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, process.reread)
 
     async def stop() -> None:
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
     lifecycle.add(Part("health", server.start, server.stop))
     lifecycle.add(Part("recorder", start, stop, STOP_BUDGET_S))

@@ -20,6 +20,7 @@ from runtime.lifecycle import Lifecycle, Part
 from runtime.live_book import LiveBook
 from runtime.logs import logger
 from runtime.settings import Settings
+from runtime.tasks import end
 from runtime.vitals import Vitals
 from scheduler.evidence import Evidence
 from scheduler.releasing import Releasing
@@ -89,9 +90,7 @@ class SchedulerProcess:
             self._lifecycle.supervise(task)
 
     async def _stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         await self._scheduler.stop()
 
     async def _follow(self) -> None:
