@@ -9,6 +9,7 @@ import asyncio
 import signal
 
 from dev.carriers import Simulated
+from tests.drill.judgement import Doubt, most_in_one_loss
 from tests.scenario.cluster import StartCluster
 
 SESSION_S = 3.0
@@ -30,8 +31,9 @@ async def test_a_dispatcher_sleeps_past_its_session(start_cluster: StartCluster)
         await cluster.over()
         verdict = await cluster.audit()  # of repeats that are not listed, too
         assert verdict.counts["distinct_submitted"] == 6000
-        lanes = await cluster.fetch(
-            "select carrier, lane, count(distinct id) as messages from in_doubt where reason = 'owner_lost' group by 1, 2"
+        listed = await cluster.fetch(
+            "select id::text, carrier, lane, reason, at_ms from in_doubt where reason = 'owner_lost'"
         )
-        assert lanes, "the successor listed nothing: the freeze was too short to test anything"
-        assert all(row["messages"] <= 50 for row in lanes)
+        assert listed, "the successor listed nothing: the freeze was too short to test anything"
+        # A lane changes hands twice: to the successor, and back to the one that woke. Each may leave its exposure in doubt.
+        assert most_in_one_loss(Doubt(*row) for row in listed) <= 50
