@@ -36,4 +36,4 @@ async def test_a_dispatcher_sleeps_past_its_session(start_cluster: StartCluster)
         )
         assert listed, "the successor listed nothing: the freeze was too short to test anything"
         # A lane changes hands twice: to the successor, and back to the one that woke. Each may leave its exposure in doubt.
-        assert most_in_one_loss(Doubt(*row) for row in listed) <= 50
+        assert most_in_one_loss(Doubt(**row) for row in listed) <= 50
