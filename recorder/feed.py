@@ -128,8 +128,8 @@ class Feed:
         """Some records: of a backlog as many as fit, in step with each other; else those of a short while."""
         most, aligner = self._gathering.most_records, self._aligner
         self._hold_back(most)
-        await self._poll(0 if aligner.count else POLL_S)
-        if not aligner.count and not self._overdue():
+        await self._poll(0 if aligner.count else self._until_overdue(POLL_S))
+        if not aligner.count and self._until_overdue(POLL_S):
             return {}
         behind = self._behind()
         if aligner.count + sum(behind.values()) < most:
@@ -173,15 +173,14 @@ class Feed:
     def _hold_s(self) -> float:
         return self._gathering.busy_hold_s if self._pulse.busy else self._gathering.hold_s
 
-    def _overdue(self) -> bool:
+    def _until_overdue(self, most_s: float) -> float:
+        """Seconds until the message that waits longest has waited long enough, at most `most_s`."""
         oldest = self._pairing.oldest()
-        return oldest is not None and self._clock.monotonic() >= oldest + self._hold_s()
+        return most_s if oldest is None else min(most_s, max(0.0, oldest + self._hold_s() - self._clock.monotonic()))
 
     async def _poll(self, timeout_s: float) -> int:
         """Reads what there is; gives how many records came that need not wait for others."""
-        oldest, now = self._pairing.oldest(), self._clock.monotonic()
-        wait_s = timeout_s if oldest is None else min(timeout_s, max(0.0, oldest + self._hold_s() - now))
-        found = await self._reader.poll(wait_s, self._gathering.most_records)
+        found = await self._reader.poll(timeout_s, self._gathering.most_records)
         now = self._clock.monotonic()
         self._pulse.beat(sum(map(len, found.values())), now)
         return self._aligner.add(self._pairing.hold(found, now))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 
 from bus.memory import MemoryCluster, MemoryReader
-from bus.ports import TopicPartition
+from bus.ports import StoredRecord, TopicPartition
 from recorder.batches import Decoder
 from recorder.feed import Feed, Gathering, Pulse
 from recorder.sources import Sources
@@ -92,3 +92,29 @@ def test_busy_is_when_many_came_in_the_last_half_second() -> None:
     assert pulse.busy
     pulse.beat(10, 11.1)
     assert not pulse.busy
+
+
+class Waits(MemoryReader):
+    """Remembers how long it was let wait."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        super().__init__(cluster)
+        self.waits: list[float] = []
+
+    async def poll(self, timeout_s: float, most: int) -> Mapping[TopicPartition, Sequence[StoredRecord]]:
+        self.waits.append(timeout_s)
+        return await super().poll(timeout_s, most)
+
+
+async def test_while_messages_are_overdue_an_outcomes_message_is_waited_for_without_spinning(
+    cluster: MemoryCluster,
+) -> None:
+    """A poll that may not wait gives the fetches no turn of the loop to come in."""
+    reader = Waits(cluster)
+    feed = Feed(reader, Decoder(SOURCES), {MT: 0, OUTCOMES: 0}, Gathering(4, 0.0), SystemClock())
+    cluster.append(MT, [(None, message(0))])
+    cluster.append(OUTCOMES, [(None, outcome(7))])
+    await feed.start()
+    assert await feed.next(2.0) is not None
+    await feed.stop()
+    assert reader.waits.count(0) <= 4
