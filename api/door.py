@@ -1,4 +1,4 @@
-"""POST /v1/messages past the framework, which costs more than all the rest of a request that takes one message.
+"""POST /v1/messages past the framework, which took nearly half of a request (380 us of CPU with it, 208 without; bench.api).
 
 The route of `api.write_routes` does the same through the framework: it is what the OpenAPI document describes, and tests
 hold the two together, answer by answer. Everything else goes to the framework.
@@ -34,7 +34,7 @@ async def take_message(
     services: Services, headers: Mapping[str, str], receive: Receive, state: dict[str, Any]
 ) -> Answer:
     """From a request to its answer. `headers`: names in lower case. Raises Refusal, ClientGone."""
-    caller = require(services.sender_of(headers, state), "send")
+    caller = require(services.caller_of(headers, state), "send")
     media_of(headers, JSON)
     key = check_key(headers.get("idempotency-key"))
     async with services.uploads.body(headers, receive) as raw:

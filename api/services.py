@@ -46,11 +46,11 @@ class Services:
 
         Raises Refusal (unauthorized, forbidden).
         """
-        caller = self.sender_of(request.headers, request.scope["state"])
+        caller = self.caller_of(request.headers, request.scope["state"])
         return require(caller, scope) if scope else caller
 
-    def sender_of(self, headers: Mapping[str, str], state: dict[str, Any]) -> Caller:
-        """The same of a request that no framework has wrapped, whatever it may. Raises Refusal (unauthorized)."""
+    def caller_of(self, headers: Mapping[str, str], state: dict[str, Any]) -> Caller:
+        """The same from the headers, whatever it may do. Raises Refusal (unauthorized)."""
         caller = authenticate(headers.get("authorization"), self.book)
         account, quotas = caller.account, self.desk.quotas
         if quotas.of(account) is not None:

@@ -1,5 +1,5 @@
 """Messages wait a moment for their outcomes, so that both come into one batch and make one row instead of a row and a change
-of it: half of the work of recorder and Postgres (measured).
+of it: a third of the work of recorder and Postgres (measured).
 
 An outcome names the place of its message in `mt`, so whatever stands up to there goes with it; what gets no outcome in time
 goes alone, and is seen as queued. Records of one partition stay in their order. Pure: records and `now` in, records out.
