@@ -6,7 +6,8 @@ copy's acknowledgement its record is settled as Rerouted. What has no other carr
 too much of it. To go home the copies under way are settled, then the ledger takes the diversion back.
 
 A record is copied only below an acknowledged `high`, as it is written: so after a crash what may have been copied is open in the
-ledger, and the new owner copies it again (dropped there) before it may go home.
+ledger, and the new owner copies it again (dropped there) before it may go home. The ledger has a mark of the routes that copies
+were made by. Where they are others by now, the second copy may go to another carrier than the first: it is listed in doubt first.
 """
 
 from __future__ import annotations
@@ -41,7 +42,20 @@ class Copy(NamedTuple):
 
 Reroute = Callable[[MtMessage, bytes, str, bool], Copy | None]
 """(message, destination's service-wide index, carriers to avoid, possible duplicate) → its copy; None: nowhere to go.
-The same arguments give the same carrier, so that a copy made twice is dropped once."""
+The same arguments and routes give the same carrier, so that a copy made twice is dropped once."""
+
+
+def _way(avoid: str, routes: str) -> str:
+    """What the ledger says of a diversion."""
+    return f"{avoid}@{routes}" if routes else avoid
+
+
+def _avoided(way: str) -> str:
+    return way.partition("@")[0]
+
+
+def _routes(way: str) -> str:
+    return way.partition("@")[2]
 
 
 class Diversion:
@@ -49,7 +63,9 @@ class Diversion:
 
     def __init__(self, lane: Lane, reroute: Reroute) -> None:
         self.avoid = ""
-        """Carriers that copies must not go to; "" when nothing is to be diverted."""
+        """What the ledger is to say: carriers that copies must not go to, and the routes' mark; "": nothing is diverted."""
+        self.routes = ""
+        """The mark of the routes as they are now (CarrierBook.routing_mark). The lane's owner keeps it up to date."""
         self.in_force = False
         """Kafka acknowledged a ledger that diverts so: records may be copied."""
         self._asked = False
@@ -58,6 +74,7 @@ class Diversion:
         self._reroute = reroute
         self._ending = False
         self._copying = 0
+        self._found_routes: str | None = ""
         self._kept: deque[Slot] = deque()
         self._maybe_copied: deque[Slot] = deque()
 
@@ -86,9 +103,10 @@ class Diversion:
         """Messages that have nowhere to go, and stay."""
         return len(self._kept)
 
-    def found(self, avoid: str, everywhere: bool) -> None:
-        """The ledgers that were taken over divert already; `everywhere`: all of them."""
-        self.avoid = avoid
+    def found(self, ways: list[str], everywhere: bool) -> None:
+        """The ledgers that were taken over divert already, `ways` at least one; `everywhere`: all of them."""
+        avoid = self.avoid = ways[0]
+        self._found_routes = _routes(avoid) if len(set(ways)) == 1 else None
         self.in_force = everywhere
         self._asked = True
         if not everywhere:
@@ -96,11 +114,14 @@ class Diversion:
         self._lane.reservations.diverted = avoid
 
     def begin(self, avoid: str) -> None:
-        """From now on nothing is written; `redirect` gives copies once Kafka has the ledger that says so."""
+        """From now on nothing is written; `redirect` gives copies once Kafka has the ledger that says so, and by which routes."""
         self._ending = False
-        if self.avoid != avoid:
-            self.avoid, self.in_force = avoid, False
-            self._lane.reservations.divert(avoid)
+        if _avoided(self.avoid) != avoid:
+            self._go(_way(avoid, self.routes))
+
+    def _go(self, way: str) -> None:
+        self.avoid, self.in_force = way, False
+        self._lane.reservations.divert(way)
 
     def end(self) -> None:
         """The carrier is well again: no new copies; when those under way are settled, writing goes on."""
@@ -128,9 +149,14 @@ class Diversion:
             return copies
         while self._maybe_copied:
             slot = self._maybe_copied.popleft()
-            if slot.message is not None and not self._copy(slot, slot.message, now_ms, copies):
-                # Routes have changed: what went away then has no way now, so it counts as one that may have been sent.
+            if slot.message is None:
+                continue
+            if self._found_routes != self.routes or not self._copy(slot, slot.message, now_ms, copies):
+                # Routes have changed: it has another way now, or none, so it counts as one that may have been sent.
                 self._lane.doubt(slot, slot.message, "owner_lost", now_ms)
+        if _routes(self.avoid) != self.routes:
+            self._follow_routes()
+            return copies
         # On the way home what was reserved beyond the exposure still goes the other way.
         while len(copies) < COPIES_A_TURN and (self.takes or self._open_here > self._lane.carrier.exposure_limit):
             found = self._lane.queue.next(bulk=True)
@@ -150,9 +176,14 @@ class Diversion:
         self._end_if_done()
         return copies
 
+    def _follow_routes(self) -> None:
+        """By other routes only what was not copied by these: so those copies are waited for."""
+        if not self._copying and not self._lane.reservations.covered_left:
+            self._go(_way(_avoided(self.avoid), self.routes))
+
     def _copy(self, slot: Slot, message: MtMessage, now_ms: int, copies: list[tuple[Slot, Copy]]) -> bool:
         """False: it has nowhere to go."""
-        copy = self._reroute(message, slot.index, self.avoid, slot.doubted)
+        copy = self._reroute(message, slot.index, _avoided(self.avoid), slot.doubted)
         if copy is None:
             return False
         self._lane.memory.remember(slot)

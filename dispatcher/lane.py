@@ -121,7 +121,7 @@ class Lane:
         self.memory.learn(histories)
         diverted = [state.divert.avoid for _, state in states.values() if state.divert is not None]
         if diverted:
-            self.diversion.found(diverted[0], everywhere=len(diverted) == len(states))
+            self.diversion.found(diverted, everywhere=len(diverted) == len(states))
 
     def resume(self) -> None:
         """The take is renewed with our own token in force (rule 6): go on with what we know."""

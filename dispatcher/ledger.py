@@ -28,7 +28,8 @@ class Divert(NamedTuple):
     """Everything that is not settled goes to other carriers; nothing is written here until this is taken back (rule 13).
 
     Records from `mid` on were never written here, so one that is open after a crash is only copied again; an open one below
-    `mid` may have been. `avoid`: the carrier or carriers (joined by "+") that copies must not go to.
+    `mid` may have been. `avoid`: the carrier or carriers (joined by "+") that copies must not go to; after
+    an "@", a mark of the routes that they are made by.
     """
 
     mid: int

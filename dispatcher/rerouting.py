@@ -25,17 +25,28 @@ class Rerouter:
         self._current = book
         self._book = book()
         self._router = Router(self._book)
+        self._mark = self._book.routing_mark()
         self._topics = topics
         self._sealer = sealer
+
+    @property
+    def routes(self) -> str:
+        """The mark of the routes that the next copy is made by."""
+        self._refresh()
+        return self._mark
+
+    def _refresh(self) -> None:
+        if self._book is not self._current():
+            self._book = self._current()
+            self._router = Router(self._book)
+            self._mark = self._book.routing_mark()
 
     def __call__(self, message: MtMessage, index: bytes, avoid: str, possible_duplicate: bool) -> Copy | None:
         try:
             content = self._sealer.open(message.id, message.sealed)
         except SealError:
             return None  # its own lane tells of it when it writes again
-        if self._book is not self._current():
-            self._book = self._current()
-            self._router = Router(self._book)
+        self._refresh()
         choice = self._router.route(content.destination, message.cls, ids.identity(message.id), message.test)
         if choice is None:
             return None

@@ -110,8 +110,9 @@ class Reservations:
     def divert(self, avoid: str) -> None:
         """The next plan says in every ledger that its records go elsewhere, or ("") that they don't any more."""
         for _, ledger in self._queues.values():
-            # What is at or above the acknowledged high was never written, nor will be.
-            ledger.divert = ledgers.Divert(ledger.high, avoid) if avoid else None
+            # What is at or above the acknowledged high was never written, nor will be; while it diverts nothing is.
+            mid = ledger.divert.mid if ledger.divert is not None else ledger.high
+            ledger.divert = ledgers.Divert(mid, avoid) if avoid else None
             ledger.dirty = True
         self.diverted = avoid
 

@@ -83,9 +83,9 @@ class LaneRunner:
         self.carrier = carrier
         self.partitions = range(number, carrier.partitions, lanes)
         self.token = ""
+        self._rerouter = Rerouter(carrier.name, world.book, world.topics, world.sealer)
         self.lane = Lane(
-            carrier, number, self._share(world, lanes), Encoder(carrier, world.sealer),
-            Rerouter(carrier.name, world.book, world.topics, world.sealer),
+            carrier, number, self._share(world, lanes), Encoder(carrier, world.sealer), self._rerouter,
             world.reference.facts, time.monotonic(), world.history_records,
         )  # fmt: skip
         self.watch = Watch(self.lane, lanes, time.monotonic())
@@ -233,6 +233,7 @@ class LaneRunner:
 
     def _redirect(self, now_ms: int) -> None:
         """Copies to other carriers' topics, each settled here when Kafka has it."""
+        self.lane.diversion.routes = self._rerouter.routes
         gathered: defaultdict[tuple[str, int], list[tuple[Slot, Copy]]] = defaultdict(list)
         for slot, copy in self.lane.diversion.redirect(now_ms):
             gathered[copy.topic, copy.partition].append((slot, copy))
@@ -306,6 +307,7 @@ class LaneRunner:
     def look(self) -> None:
         """Once a second: switches, health, what expires while nothing is written."""
         switch = self._world.reference.switches.get(self.carrier.name)
+        self.lane.diversion.routes = self._rerouter.routes
         self.watch.look(switch, time.monotonic(), wall_ms())
         self.turn_soon()
 

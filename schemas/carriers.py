@@ -3,6 +3,7 @@ runtime.carriers_file; what a carrier's quirks do is the rooms' business, which 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from decimal import Decimal
 from functools import cached_property
@@ -238,6 +239,12 @@ class CarrierBook(Value):
                     raise ValueError(f"route {number} repeats prefix {route.prefix!r} for {cls}")
                 seen.add((route.prefix, cls))
         return self
+
+    def routing_mark(self) -> str:
+        """Eight hex digits that are others when a message may be routed another way, whatever else the file says."""
+        ways = [route.model_dump_json() for route in self.routes]
+        carriers = [f"{carrier.name} {carrier.test} {carrier.partitions}" for carrier in self.carriers.values()]
+        return hashlib.blake2s("\n".join((*ways, *carriers)).encode(), digest_size=4).hexdigest()
 
     @field_validator("inbound")
     @classmethod

@@ -145,6 +145,14 @@ class GoesHomeWithTooMuch(Diversion):
         return 0
 
 
+class KnowsNoRoutes(Diversion):
+    """What may have been copied is copied again by the routes of now, wherever that leads."""
+
+    def found(self, ways: list[str], everywhere: bool) -> None:
+        super().found(ways, everywhere)
+        self._found_routes = self.routes
+
+
 class WritesAgainAtHome(Diversion):
     def _go_home(self, slot: Slot) -> None:
         self._lane.queue.ready(slot)
@@ -178,6 +186,13 @@ MUTANTS: dict[
     "R13 copy again before going home": (GoesHomeAtOnce, [ONE] * 3, Faults(diversions=1, crashes=1), {}, "I"),
     "R13 home within the exposure": (GoesHomeWithTooMuch, [ONE] * 6, Faults(diversions=1, crashes=1), {}, "I3"),
     "R13 list before copying": (ResendsWithoutADoubt, [ONE] * 2, Faults(diversions=1), {}, "I2"),
+    "R13 the same way again": (
+        KnowsNoRoutes,
+        [ONE] * 3,
+        Faults(diversions=1, route_changes=1, crashes=1),
+        {},
+        "I2",
+    ),
     "R13 a fixed hop": (HopsDiffer, [ONE] * 3, Faults(diversions=1, crashes=1), {}, "I2"),
     "R13 at home what is out is out": (
         WritesAgainAtHome,

@@ -70,6 +70,11 @@ SCENARIOS: dict[str, tuple[list[tuple[int, int, int | None, int]], Faults, dict[
         Faults(diversions=2, crashes=2),
         {"reroutes": False},
     ),
+    "diverted while the routes change": (
+        [(OTP, 0, None, 1), (NOTICE, 0, None, 1)] * 2,
+        Faults(diversions=1, route_changes=1, crashes=2),
+        {},
+    ),
     "drained with long messages out": (
         [(OTP, 0, None, 3), (NOTICE, 0, None, 3), (MARKETING, 0, None, 1)],
         Faults(diversions=2, timeouts=1, crashes=1),

@@ -80,6 +80,7 @@ class Faults:
     unknown_commits: int = 0
     bind_drops: int = 0
     diversions: int = 0
+    route_changes: int = 0
 
 
 @dataclass
@@ -128,7 +129,8 @@ class World:
         reroutes: bool = True,
     ) -> None:
         self.reroutes = reroutes
-        self.seen_by_beta: set[tuple[bytes, int]] = set()
+        self.routes = ""
+        self.seen_elsewhere: set[tuple[str, bytes, int]] = set()
         policies = InDoubtPolicies(otp="resend", notice=policy, marketing=policy)  # type: ignore[arg-type]
         self.carrier = Carrier(
             name="alpha",
@@ -167,13 +169,15 @@ class World:
         if self.diversion_class is not Diversion:
             lane.diversion = self.diversion_class(lane, self._reroute)
         lane.lease_until = 1e12
+        lane.diversion.routes = self.routes
         return Process(name, self.generation, lane)
 
     def _reroute(self, item: MtMessage, index: bytes, avoid: str, doubted: bool) -> Copy | None:
         if not self.reroutes:
             return None
-        copy = msgspec.structs.replace(item, carrier="beta", hop=item.hop + 1)
-        return Copy("mt.beta", 0, index, encode(copy), "beta", 0, 1)
+        to = "gamma" if self.routes else "beta"
+        copy = msgspec.structs.replace(item, carrier=to, hop=item.hop + 1)
+        return Copy(f"mt.{to}", 0, index, encode(copy), to, 0, 1)
 
     def _encode(self, item: MtMessage, now_ms: int) -> tuple[bytes, ...]:
         return tuple(b"body%d" % part for part in range(self.segments[item.id]))
@@ -193,6 +197,8 @@ class World:
         if self.late_commit is not None:
             found.append(("the broker gets to the late commit", self._late_commit_lands))
         owner = self.owner
+        if self.faults.route_changes and (self.seen_elsewhere or any(process.copies for process in self.processes)):
+            found.append(("carriers.toml has another route", self._change_routes))
         if self.faults.moves:
             found.append(("the group moves the lane to a new process", self._move))
         elif not owner.alive:
@@ -407,12 +413,19 @@ class World:
         self.faults.diversions -= 1
         process.lane.diversion.begin("alpha")
 
+    def _change_routes(self) -> None:
+        """Copies go to gamma, not to beta, from now on."""
+        self.faults.route_changes -= 1
+        self.routes = "other"
+        for process in self.processes:
+            process.lane.diversion.routes = self.routes
+
     def _land_copy(self, process: Process) -> None:
         """The other carrier's lane is ideal: it sends each (message, hop) once."""
         slot, copy = process.copies.pop(0)
         item = decode_mt(copy.value)
-        if (item.id, item.hop) not in self.seen_by_beta:
-            self.seen_by_beta.add((item.id, item.hop))
+        if (copy.to, item.id, item.hop) not in self.seen_elsewhere:
+            self.seen_elsewhere.add((copy.to, item.id, item.hop))
             for part in range(self.segments[item.id]):
                 self.submits[item.id, part] += 1
         if process.alive:

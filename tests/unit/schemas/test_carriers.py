@@ -231,3 +231,18 @@ def test_what_does_not_fit_together_is_refused(parts: dict[str, Any], told: str)
 def test_one_prefix_may_have_a_route_for_each_class() -> None:
     routes = [{"prefix": "86", "classes": [name], "carriers": {"alpha": 1}} for name in ("otp", "notice", "marketing")]
     assert len(book(routes=routes).routes) == 3
+
+
+def test_the_routing_mark_follows_what_decides_a_route_and_nothing_else() -> None:
+    def mark(routes: list[dict[str, Any]], **changes: Any) -> str:
+        return CarrierBook.model_validate({"carriers": {"alpha": {**LEAN, **changes}}, "routes": routes}).routing_mark()
+
+    one: list[dict[str, Any]] = [{"carriers": {"alpha": 1}}]
+    assert mark(one, password="other", tps=20) == mark(one)
+    others = {
+        mark([{"prefix": "86", "carriers": {"alpha": 1}}]),
+        mark(one, partitions=8),
+        mark(one, test=True),
+        mark([]),
+    }
+    assert len(others | {mark(one)}) == 5
