@@ -315,9 +315,11 @@ async def test_without_a_receipt_in_time_it_is_unknown_and_a_late_one_still_amen
             await rig.put(rig.topics.mt("alpha", 0), 0, message, fresh)
             await rig.put(rig.topics.outcomes("alpha"), 0, outcome, rig.outcome(fresh, number=2, offset=1))
             await rig.until(STATUS, "sent", fresh.id)
-            await chores.time_out()
+            async with asyncio.timeout(15):
+                # A round gives way when the process's own chore, or the projection, moves the mark at the same time.
+                while await rig.value(STATUS, message.id) != "unknown":
+                    await chores.time_out()
             await chores.stop()
-            assert await rig.value(STATUS, message.id) == "unknown"
             assert not await rig.value("select is_final from audit_messages where id = $1", message.id)
             assert await rig.value(STATUS, fresh.id) == "sent"
             await rig.put(rig.topics.outcomes("alpha"), 0, rig.receipt(outcome.parts[0], number=1))
