@@ -7,6 +7,7 @@ import asyncio
 import uvicorn
 from starlette.types import ASGIApp
 
+from api.onewrite import OneWrite
 from runtime.errors import UnavailableError
 from runtime.health import KEEP_ALIVE_S, config_socket
 
@@ -20,7 +21,7 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             interface="asgi3",
-            http="httptools",
+            http=OneWrite,
             ws="none",
             lifespan="off",
             log_config=None,

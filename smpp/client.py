@@ -42,6 +42,7 @@ class EsmeConnection(asyncio.Protocol, Generic[T]):
         self._fault: ConnectionFault | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0.0
+        self._responses: list[bytes] = []
 
     @property
     def writable(self) -> bool:
@@ -52,16 +53,26 @@ class EsmeConnection(asyncio.Protocol, Generic[T]):
         """Writes submit_sm for each (token, body), in one write."""
         data = self.session.submit(batch, now)
         if self._transport is not None:
+            self._write_responses()
             self._transport.write(data)
             self._arm_sooner()
 
     def respond(self, deliveries: Iterable[tuple[int, int]], status: int = 0) -> None:
-        """Responds to (sequence, command_id) of deliveries, if the connection is still there."""
+        """Responds to (sequence, command_id) of deliveries, if the connection is still there; in one write with what else is
+        responded to in this turn of the loop: Kafka acknowledges receipts of several partitions at once."""
         if self._transport is not None:
-            self._transport.write(self.session.respond(deliveries, status))
+            if not self._responses:
+                asyncio.get_running_loop().call_soon(self._write_responses)
+            self._responses.append(self.session.respond(deliveries, status))
+
+    def _write_responses(self) -> None:
+        responses, self._responses = self._responses, []
+        if responses and self._transport is not None:
+            self._transport.write(b"".join(responses))
 
     def unbind(self) -> None:
         """Asks to go; `lost` comes with the answer, or with the bind timeout."""
+        self._write_responses()
         data = self.session.unbind(time.monotonic())
         if data and self._transport is not None:
             self._transport.write(data)

@@ -87,6 +87,11 @@ async def require_tables(dsn: str, name: str) -> None:
         raise ConfigError("the database has no tables of this service", "run `smpp-dispatch migrate`")
 
 
+async def _as_it_is(_session: Any) -> None:
+    """Nothing here changes a session's settings or leaves a lock in it: asyncpg's query that would undo it, a second round
+    trip for each question, is left out. An open transaction asyncpg ends by itself."""
+
+
 class Pool:
     """A few sessions for short questions. Opens none before the first: Postgres may be away when a process starts."""
 
@@ -102,6 +107,7 @@ class Pool:
             max_inactive_connection_lifetime=300,
             server_settings=_settings(name, statement_timeout_ms),
             init=raw_ids,
+            reset=_as_it_is,
         )
 
     async def start(self) -> None:

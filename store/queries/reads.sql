@@ -9,7 +9,7 @@ from messages
 where id = $2 and account is not null and ($1::text is null or account = $1);
 
 -- name: find_keyed
--- Messages of idempotent requests, by their ids, which are of one day: the bounds leave out all other partitions.
+-- Messages of idempotent requests, by their ids, which are of one day or two: the bounds leave out all other partitions.
 select id, record from messages where id = any($1::uuid[]) and id >= $2 and id < $3 and record is not null;
 
 -- name: list_messages

@@ -127,6 +127,12 @@ async def test_keyed_messages_are_found_with_their_request_over_midnight(dsn: st
         today.id: b"hash", yesterday.id: b"hash", random.id: None,
     }  # fmt: skip
     assert await reads.find_keyed([]) == {}
+    # Many at once, and those of days that do not meet, are asked for day by day.
+    many = [ids.keyed_id(b"k", "shop", f"none {number}", 0, TODAY * DAY_MS) for number in range(300)]
+    assert (await reads.find_keyed([*wanted, *many])).keys() == found.keys()
+    older = record(4, keyed=True, day=2)
+    await write(dsn, older)
+    assert (await reads.find_keyed([older.id, today.id])).keys() == {older.id, today.id}
 
 
 async def test_a_batch_counts_its_messages_by_status(dsn: str, reads: Reads) -> None:
