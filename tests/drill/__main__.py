@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import random
 import sys
@@ -29,12 +30,19 @@ def main() -> int:
     console = Console(width=150)
     began = time.monotonic()
     faults = {**FAULTS, "receipt-flood": receipt_flood(LONG_FLOOD)} if args.long else FAULTS
-    outcomes = asyncio.run(_run(args.fault, faults, args.seed, console))
-    ok = all(outcome.ok for outcome in outcomes)
+    outcomes: list[Outcome] = []
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):  # what it had started is stopped by then
+        asyncio.run(_run(args.fault, faults, args.seed, console, outcomes))
+    ok = len(outcomes) == len(args.fault) and all(outcome.ok for outcome in outcomes)
     SUMMARY.parent.mkdir(exist_ok=True)
     found = {"seed": args.seed, "faults": [outcome.as_json() for outcome in outcomes], "ok": ok}
     SUMMARY.write_text(json.dumps(found, indent=2) + "\n")
     console.print(_table(outcomes, args.seed, time.monotonic() - began))
+    if len(outcomes) < len(args.fault):
+        console.print(
+            f"stopped by Ctrl-C: {len(args.fault) - len(outcomes)} of {len(args.fault)} faults were not played"
+        )
+        return 130
     return 0 if ok else 1
 
 
@@ -64,8 +72,10 @@ def shuffled(names: Sequence[str], seed: int) -> list[str]:
     return mixed
 
 
-async def _run(names: Sequence[str], faults: Mapping[str, Drill], seed: int, console: Console) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+async def _run(
+    names: Sequence[str], faults: Mapping[str, Drill], seed: int, console: Console, outcomes: list[Outcome]
+) -> None:
+    """Adds each outcome as it is there."""
 
     def told(outcome: Outcome) -> None:
         outcomes.append(outcome)
@@ -88,7 +98,6 @@ async def _run(names: Sequence[str], faults: Mapping[str, Drill], seed: int, con
             except Exception as fault:
                 # A stage that was not set up is no reason to leave the other drills out.
                 told(Outcome(name, notes=[f"{type(fault).__name__}: {fault}"[:300]]))
-    return outcomes
 
 
 def _table(outcomes: Sequence[Outcome], seed: int, seconds: float) -> Table:

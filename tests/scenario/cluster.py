@@ -124,7 +124,7 @@ class ScenarioCluster:
         for run in self._runs:
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)
-        if fault is not None:
+        if isinstance(fault, Exception):  # Ctrl-C is no fault of ours
             self._print_logs()
         try:
             await self.cluster.__aexit__(kind, fault, trace)
