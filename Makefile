@@ -36,7 +36,12 @@ check: $(STAMP) ## Lint, format, types, imports, and the rules about the repo it
 	@$(BIN)/pytest -q tests/architecture
 
 test: $(STAMP) ## Every test tier, the quick ones first, on a real Kafka and Postgres (ARGS="-m 'not servers'": without)
+ifdef ARGS
 	@$(BIN)/pytest -q tests $(ARGS)
+else
+	@$(BIN)/pytest -q -n 2 tests/unit tests/property tests/architecture
+	@$(BIN)/pytest -q tests/contract tests/integration tests/scenario
+endif
 
 demo: $(STAMP) ## Everything at work for a minute: 10,000 messages, faults on the way, and the account of each of them
 	@$(BIN)/smpp-dispatch dev --demo
