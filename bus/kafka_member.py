@@ -23,11 +23,15 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, SyncGroupRequest
 
+from bus import broken_writes
 from bus.assignor import Claim, UnitAssignor
 from bus.ports import Commit, CommitNotSent, CommitRefused, CommitUnknown, GroupListener, Take, TopicPartition
 from runtime.logs import logger
 
+broken_writes.mend()
 log = logger("bus.member")
+AGAIN_S: Final = 1.0
+"""After a fault that aiokafka would wait with for ever."""
 # UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS, FENCED_INSTANCE_ID (which aiokafka has no class for).
 _REFUSED: Final = {25: "UnknownMemberId", 22: "IllegalGeneration", 27: "RebalanceInProgress", 82: "FencedInstanceId"}
 _THROWN_OUT: Final = (25, 82)
@@ -43,6 +47,17 @@ class _Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka is not t
     """Told of a member id of ours that the broker does not know any more."""
     gave_up = False
     """Joins no more, not even by itself: a join would throw out the process that has our place now."""
+    trouble: str | None = None
+    """What the membership met that it can't mend but by joining again, until it has."""
+
+    async def _push_error_to_user(self, fault: BaseException) -> None:
+        """aiokafka waits here until somebody who reads takes the fault, and here nobody does: so it is told, and the group is
+        joined again after a while."""
+        if self.trouble != repr(fault):
+            self.trouble = repr(fault)
+            log.error("membership_fault", group=self.group_id, fault=self.trouble)
+        await asyncio.wait([self._closing], timeout=AGAIN_S)
+        self.request_rejoin()
 
     async def _send_req(self, request: Any) -> Any:
         if self.gave_up and isinstance(request, JoinGroupRequest):
@@ -143,10 +158,12 @@ class KafkaMember:
 
     def fault(self) -> str | None:
         """Why the membership can't go on, or None."""
-        task = self._coordinator._coordination_task if self._coordinator else None
+        if self._coordinator is None:
+            return None
+        task = self._coordinator._coordination_task
         if task is not None and task.done() and not task.cancelled() and task.exception() is not None:
             return str(task.exception())
-        return None
+        return self._coordinator.trouble
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, Commit | None]:
         wanted = list(partitions)
@@ -212,6 +229,7 @@ class KafkaMember:
         coordinator, granted = self._coordinator, self._assignor.granted
         if coordinator is None or granted is None:
             return
+        coordinator.trouble = None
         take = Take(coordinator.generation, coordinator.member_id)
         self._listener.assigned(take, granted.units, granted.in_force)
 

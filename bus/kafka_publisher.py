@@ -18,10 +18,12 @@ from typing import Any, Final, NamedTuple
 import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaProducer
 
+from bus import broken_writes
 from bus.ports import Done, Entry, PublishError, TopicPartition
 from runtime.logs import logger
 from runtime.metrics import PUBLISH_SECONDS, PUBLISH_WAITING, PUBLISHED
 
+broken_writes.mend()
 log = logger("bus.publisher")
 BATCH_BYTES: Final = 512 * 1024
 ROUNDS_UNDER_WAY: Final = 2

@@ -10,8 +10,10 @@ from typing import Any, Final
 import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaConsumer
 
+from bus import broken_writes
 from bus.ports import ReadError, StoredRecord, TopicPartition
 
+broken_writes.mend()
 GATHER_BYTES: Final = 256 * 1024
 _FEW: Final = 8
 """Records of a fetch that was not worth waiting for."""

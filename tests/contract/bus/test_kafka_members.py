@@ -74,6 +74,28 @@ async def test_heartbeats_alone_keep_units_and_lease(kafka_group: Group) -> None
     assert one.member.fault() is None
 
 
+async def test_a_heartbeat_that_ends_in_an_unforeseen_way_is_told_and_followed_by_another_join(
+    kafka_group: Group,
+) -> None:
+    """aiokafka would wait until somebody who reads takes the fault: a membership of ours had none, and was never one again."""
+    one = await kafka_group.join("a")
+    await kafka_group.settled(one)
+    coordinator = one.member._coordinator
+    assert coordinator is not None
+    beats = coordinator._do_heartbeat
+
+    async def broken() -> bool:
+        coordinator._do_heartbeat = beats
+        raise RuntimeError("the handler is closed")
+
+    coordinator._do_heartbeat = broken
+    takes = len(one.listener.takes)
+    await until(lambda: "the handler is closed" in (one.member.fault() or ""))
+    await until(lambda: len(one.listener.takes) > takes)
+    assert one.member.fault() is None
+    await one.member.commit(one.take, {kafka_group.tp: Commit(3, "")}, TIMEOUT_S)
+
+
 async def test_a_dynamic_member_leaves_by_itself_when_it_stops(kafka_group: Group, kafka: KafkaBackend) -> None:
     listener = Listener()
     dynamic = Joined(
