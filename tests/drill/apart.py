@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -39,6 +40,7 @@ async def rate(seed: int) -> Outcome:
     carriers = [Simulated("alpha", tps=TPS, window=WINDOW_OF_RATE)]
     began = time.monotonic()
     async with stage(seed, carriers=carriers, scenario=quick, settings={"SMPPD_WRITE_LOG": str(log)}) as one:
+        _at_once(one.cluster.cluster.supervisor.pid("simulator"))
 
         async def drill(one: Stage) -> None:
             await one.cluster.send(round(TPS * (BACKLOG_S + 5)), batch_size=1000, texts=SHORT)
@@ -65,6 +67,14 @@ async def rate(seed: int) -> Outcome:
         outcome = await one.play("rate", drill, exposure=WINDOW_OF_RATE)
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
+
+
+def _at_once(pid: int | None) -> None:
+    """The SMSC is the measure here: on two busy cores it was let run 41 ms late, saw eight evenly written segments at once, and
+    counted 206 in a second of which the lanes' own record has 200. So it runs before everything else, where that is allowed."""
+    assert pid is not None
+    with suppress(PermissionError):
+        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
 
 
 async def otp_first(seed: int) -> Outcome:
