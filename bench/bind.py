@@ -61,6 +61,12 @@ async def ours(port: int, window: int, seconds: float, receipts: bool) -> dict[s
     over = asyncio.get_running_loop().create_future()
     count, half = Count(seconds), max(1, window // 2)
 
+    def batch(first: int, number: int) -> list[tuple[int, bytes]]:
+        return [
+            (n, encoder.body(head, b"86138%08d" % n, 0, b"", int(receipts), 0, b"Your code is %06d" % n))
+            for n in range(first, first + number)
+        ]
+
     class Driver:
         number = 0
 
@@ -85,21 +91,10 @@ async def ours(port: int, window: int, seconds: float, receipts: bool) -> dict[s
             elif connection.writable:
                 # In two halves, so that the SMSC works on the first while the second is encoded.
                 while room > 0:
-                    first, some = self.number, min(room, half)
+                    some = min(room, half)
+                    connection.submit(batch(self.number, some), time.monotonic())
                     self.number += some
                     room -= some
-                    connection.submit(
-                        [
-                            (
-                                n,
-                                encoder.body(
-                                    head, b"86138%08d" % n, 0, b"", int(receipts), 0, b"Your code is %06d" % n
-                                ),
-                            )
-                            for n in range(first, first + some)
-                        ],
-                        time.monotonic(),
-                    )
 
     params = BindParams("bench", "secret")
     connection = await connect("127.0.0.1", port, params, Driver(), timeout_s=5)

@@ -1,8 +1,8 @@
 """A write to a Kafka connection that is just gone is a KafkaConnectionError, whatever the event loop calls it.
 
 aiokafka expects OSError, as asyncio raises it. uvloop raises RuntimeError when the transport is closed and nobody was told yet;
-that ended heartbeats, fetchers and senders for good instead of for one retry (seen once in some twenty kills of a broker: a
-dispatcher kept an idle bind, and was never a member again).
+that ended a heartbeat for good instead of for one retry (seen once, in a drill that kills the broker: a dispatcher kept an idle
+bind, and was never a member again). Fetchers and senders write by the same function.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Reads(Lists):
         for id in ids:
             by_day.setdefault(millis_of(id) // DAY_MS, []).append(id)
         if len(ids) <= _FEW and by_day and max(by_day) - min(by_day) == 1:
-            # Two days, a few ids: to look each up in both partitions costs less than a second round trip.
+            # As most requests ask: each id is looked up in both partitions, in one round trip.
             asked = [(min(by_day), max(by_day) + 1, list(ids))]
         else:
             asked = [(day, day + 1, some) for day, some in by_day.items()]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import aiokafka.errors as kafka_errors
@@ -10,7 +13,7 @@ import pytest
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.group import HeartbeatRequest
 
-from bus import kafka_member, kafka_publisher, kafka_reader
+from bus import broken_writes
 
 
 class Closed:
@@ -26,8 +29,17 @@ class Closed:
         self.closed = True
 
 
+@pytest.mark.parametrize("module", ["kafka_member", "kafka_publisher", "kafka_reader"])
+def test_who_opens_connections_has_it(module: str) -> None:
+    """Each alone: a process may use only one of them."""
+    program = (
+        f"import bus.{module}, bus.broken_writes as b, aiokafka.conn as c; assert c.AIOKafkaConnection.send is b._send"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
+
+
 async def test_a_write_to_a_closed_transport_is_a_broken_connection() -> None:
-    assert (kafka_member.broken_writes, kafka_reader.broken_writes) == (kafka_publisher.broken_writes,) * 2
+    broken_writes.mend()
     connection: Any = AIOKafkaConnection("127.0.0.1", 9092, request_timeout_ms=1000)
     writer = connection._writer = Closed()
     connection._reader, connection._versions = asyncio.StreamReader(), None
