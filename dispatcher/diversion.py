@@ -62,7 +62,7 @@ class Diversion:
     """The diversion of one lane."""
 
     def __init__(self, lane: Lane, reroute: Reroute) -> None:
-        self.avoid = ""
+        self.way = ""
         """What the ledger is to say: carriers that copies must not go to, and the routes' mark; "": nothing is diverted."""
         self.routes = ""
         """The mark of the routes as they are now (CarrierBook.routing_mark). The lane's owner keeps it up to date."""
@@ -81,17 +81,17 @@ class Diversion:
     @property
     def blocks(self) -> bool:
         """Nothing may be written here: it is diverted, about to be, or the end of it is not acknowledged yet."""
-        return bool(self.avoid) or self._asked
+        return bool(self.way) or self._asked
 
     @property
     def takes(self) -> bool:
         """Records are to be reserved for copying."""
-        return bool(self.avoid) and self.in_force and not self._ending
+        return bool(self.way) and self.in_force and not self._ending
 
     @property
     def to_commit(self) -> bool:
         """The ledger does not say yet what is wanted."""
-        return not self.in_force if self.avoid else self._asked
+        return not self.in_force if self.way else self._asked
 
     @property
     def _open_here(self) -> int:
@@ -105,32 +105,32 @@ class Diversion:
 
     def found(self, ways: list[str], everywhere: bool) -> None:
         """The ledgers that were taken over divert already, `ways` at least one; `everywhere`: all of them."""
-        avoid = self.avoid = ways[0]
-        self._found_routes = _routes(avoid) if len(set(ways)) == 1 else None
+        way = self.way = ways[0]
+        self._found_routes = _routes(way) if len(set(ways)) == 1 else None
         self.in_force = everywhere
         self._asked = True
         if not everywhere:
-            self._lane.reservations.divert(avoid)
-        self._lane.reservations.diverted = avoid
+            self._lane.reservations.divert(way)
+        self._lane.reservations.diverted = way
 
     def begin(self, avoid: str) -> None:
         """From now on nothing is written; `redirect` gives copies once Kafka has the ledger that says so, and by which routes."""
         self._ending = False
-        if _avoided(self.avoid) != avoid:
+        if _avoided(self.way) != avoid:
             self._go(_way(avoid, self.routes))
 
     def _go(self, way: str) -> None:
-        self.avoid, self.in_force = way, False
+        self.way, self.in_force = way, False
         self._lane.reservations.divert(way)
 
     def end(self) -> None:
         """The carrier is well again: no new copies; when those under way are settled, writing goes on."""
-        self._ending = bool(self.avoid)
+        self._ending = bool(self.way)
         self._end_if_done()
 
     def renewed(self) -> None:
         """After a rejoin: what the broker has of our last commit is not known, so it is asked for again."""
-        if self.avoid:
+        if self.way:
             self.in_force = False
 
     def planned(self, plan: CommitPlan) -> None:
@@ -140,12 +140,12 @@ class Diversion:
     def committed(self, plan: CommitPlan) -> None:
         """Kafka has what the plan says."""
         self._asked = bool(plan.diverted)
-        self.in_force = bool(plan.diverted) and plan.diverted == self.avoid
+        self.in_force = bool(plan.diverted) and plan.diverted == self.way
 
     def redirect(self, now_ms: int) -> list[tuple[Slot, Copy]]:
         """Copies to publish now; `copied` tells that Kafka has one."""
         copies: list[tuple[Slot, Copy]] = []
-        if not self.avoid or not self.in_force or not self._lane.told:
+        if not self.way or not self.in_force or not self._lane.told:
             return copies
         while self._maybe_copied:
             slot = self._maybe_copied.popleft()
@@ -154,7 +154,7 @@ class Diversion:
             if self._found_routes != self.routes or not self._copy(slot, slot.message, now_ms, copies):
                 # Routes have changed: it has another way now, or none, so it counts as one that may have been sent.
                 self._lane.doubt(slot, slot.message, "owner_lost", now_ms)
-        if _routes(self.avoid) != self.routes:
+        if _routes(self.way) != self.routes:
             self._follow_routes()
             return copies
         # On the way home what was reserved beyond the exposure still goes the other way.
@@ -179,11 +179,11 @@ class Diversion:
     def _follow_routes(self) -> None:
         """By other routes only what was not copied by these: so those copies are waited for."""
         if not self._copying and not self._lane.reservations.covered_left:
-            self._go(_way(_avoided(self.avoid), self.routes))
+            self._go(_way(_avoided(self.way), self.routes))
 
     def _copy(self, slot: Slot, message: MtMessage, now_ms: int, copies: list[tuple[Slot, Copy]]) -> bool:
         """False: it has nowhere to go."""
-        copy = self._reroute(message, slot.index, _avoided(self.avoid), slot.doubted)
+        copy = self._reroute(message, slot.index, _avoided(self.way), slot.doubted)
         if copy is None:
             return False
         self._lane.memory.remember(slot)
@@ -224,7 +224,7 @@ class Diversion:
             or self._open_here > self._lane.carrier.exposure_limit
         ):
             self._ending = False
-            self.avoid = ""
+            self.way = ""
             self._lane.reservations.divert("")
             while self._kept:
                 self._go_home(self._kept.popleft())

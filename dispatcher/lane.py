@@ -119,7 +119,7 @@ class Lane:
         """
         self.reservations.install(token, states)
         self.memory.learn(histories)
-        diverted = [state.divert.avoid for _, state in states.values() if state.divert is not None]
+        diverted = [state.divert.way for _, state in states.values() if state.divert is not None]
         if diverted:
             self.diversion.found(diverted, everywhere=len(diverted) == len(states))
 

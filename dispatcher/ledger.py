@@ -28,12 +28,12 @@ class Divert(NamedTuple):
     """Everything that is not settled goes to other carriers; nothing is written here until this is taken back (rule 13).
 
     Records from `mid` on were never written here, so one that is open after a crash is only copied again; an open one below
-    `mid` may have been. `avoid`: the carrier or carriers (joined by "+") that copies must not go to; after
+    `mid` may have been. `way`: the carrier or carriers (joined by "+") that copies must not go to; after
     an "@", a mark of the routes that they are made by.
     """
 
     mid: int
-    avoid: str
+    way: str
 
 
 class LedgerState(NamedTuple):
@@ -55,7 +55,7 @@ def encode(state: LedgerState) -> Commit:
     """The commit that holds a ledger. Raises LedgerError when it outgrows the metadata limit."""
     fields = [VERSION, state.token, str(state.high), _pack(state.low, state.open)]
     if state.divert is not None:
-        fields.append(f"{state.divert.mid}:{state.divert.avoid}")
+        fields.append(f"{state.divert.mid}:{state.divert.way}")
     metadata = " ".join(fields)
     if len(metadata) > MOST_METADATA:
         raise LedgerError(f"a ledger of {len(state.open)} open records needs {len(metadata)} bytes: lower the exposure")
@@ -80,8 +80,8 @@ def decode(commit: Commit) -> LedgerState:
 
 
 def _divert(text: str) -> Divert:
-    mid, avoid = text.split(":")
-    return Divert(int(mid), avoid)
+    mid, way = text.split(":")
+    return Divert(int(mid), way)
 
 
 def _pack(low: int, offsets: Iterable[int]) -> str:

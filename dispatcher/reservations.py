@@ -107,14 +107,14 @@ class Reservations:
         """Where reading begins after `install`: each queue's low."""
         return {tp: ledger.state(self.token).low for tp, ledger in self._queues.values()}
 
-    def divert(self, avoid: str) -> None:
+    def divert(self, way: str) -> None:
         """The next plan says in every ledger that its records go elsewhere, or ("") that they don't any more."""
         for _, ledger in self._queues.values():
             # What is at or above the acknowledged high was never written, nor will be; while it diverts nothing is.
             mid = ledger.divert.mid if ledger.divert is not None else ledger.high
-            ledger.divert = ledgers.Divert(mid, avoid) if avoid else None
+            ledger.divert = ledgers.Divert(mid, way) if way else None
             ledger.dirty = True
-        self.diverted = avoid
+        self.diverted = way
 
     def room(self, bulk: bool) -> bool:
         """Whether one more record may be open (rule 3)."""

@@ -58,7 +58,7 @@ class Watch:
             self._divert(now)
         else:
             lane.finishing, self._finishing_since = self.rebinding, None
-            if lane.diversion.avoid and (wanted is Directive.HOLD or self._well(now)):
+            if lane.diversion.way and (wanted is Directive.HOLD or self._well(now)):
                 lane.diversion.end()
         lane.sweep(now_ms)
 
@@ -76,7 +76,7 @@ class Watch:
     def _divert(self, now: float) -> None:
         """What is out is waited for first, so that a drain by an operator puts nothing in doubt."""
         lane = self._lane
-        if lane.bound and lane.out and not lane.diversion.avoid:
+        if lane.bound and lane.out and not lane.diversion.way:
             lane.finishing = True
             if self._finishing_since is None:
                 self._finishing_since = now

@@ -240,11 +240,11 @@ class World:
         for where, position in process.positions.items():
             if position < len(self.queues[where]) and lane.reservations.token != "-":
                 found.append((f"{name}: reads {where}", lambda where=where: self._feed(process, where)))  # type: ignore[misc]
-        if lane.active and self.faults.diversions and not lane.diversion.avoid and not lane.finishing:
+        if lane.active and self.faults.diversions and not lane.diversion.way and not lane.finishing:
             found.append((f"{name}: diverts", lambda: self._divert(process)))
             if process.flights:
                 found.append((f"{name}: drains, tired of waiting", lambda: self._drain(process)))
-        if lane.active and lane.diversion.avoid:
+        if lane.active and lane.diversion.way:
             if not lane.diversion._ending:
                 found.append((f"{name}: comes home", lane.diversion.end))
             found.append((f"{name}: copies", lambda: process.copies.extend(lane.diversion.redirect(NOW_MS))))
