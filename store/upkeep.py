@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -38,9 +40,14 @@ class Upkeep:
             session.terminate()
 
     async def _ask(self, method: str, query: str, *args: Any) -> Any:
+        async with self._in_session() as session:
+            return await getattr(session, method)(query, *args)
+
+    @asynccontextmanager
+    async def _in_session(self) -> AsyncIterator[Any]:
         await self._connect()
         try:
-            return await getattr(self._session, method)(query, *args)
+            yield self._session
         except (*AWAY, asyncpg.PostgresError) as fault:
             await self.close()
             raise unreachable(self._dsn, fault) from fault
@@ -60,25 +67,23 @@ class Upkeep:
 
     async def make_partitions(self, today: int) -> None:
         """Those of the days around today."""
-        await self._connect()
-        try:
-            await self._partitions.refresh(self._session)
+        async with self._in_session() as session:
+            await self._partitions.refresh(session)
             for table in TABLES:
                 wanting = self._partitions.wanting(table, (today + day for day in AHEAD_DAYS), today)
-                await self._partitions.make(self._session, table, wanting)
-        except (*AWAY, asyncpg.PostgresError) as fault:
-            await self.close()
-            raise unreachable(self._dsn, fault) from fault
+                await self._partitions.make(session, table, wanting)
+
+    async def _submit_days(self) -> list[int]:
+        """Looked for anew: from 1970 to the first partition is eighty thousand windows, longer than any budget."""
+        async with self._in_session() as session:
+            await self._partitions.refresh(session)
+        return self._partitions.days("submissions")
 
     async def drop_before(self, day: int) -> list[str]:
         """Everything of the days before: partitions, doubts, unclaimed receipts, messages from handsets."""
-        await self._connect()
-        try:
-            await self._partitions.refresh(self._session)
-            dropped = await self._partitions.drop_before(self._session, day)
-        except (*AWAY, asyncpg.PostgresError) as fault:
-            await self.close()
-            raise unreachable(self._dsn, fault) from fault
+        async with self._in_session() as session:
+            await self._partitions.refresh(session)
+            dropped = await self._partitions.drop_before(session, day)
         for chore in ("trim_doubts", "trim_due"):
             await self._ask("execute", sql(chore), day * DAY_MS)
         for chore in ("trim_inbound", "trim_receipt_history"):
@@ -98,7 +103,7 @@ class Upkeep:
         """
         await self._ask("execute", sql("begin_chore"), RECEIPT_TIMEOUT, carrier, 0)
         mark: int = await self._ask("fetchval", sql("read_chore"), RECEIPT_TIMEOUT, carrier)
-        earliest = min(self._partitions.days("submissions"), default=0) * DAY_MS
+        earliest = min(await self._submit_days(), default=0) * DAY_MS
         low = max(mark - _OVERLAP_MS, earliest)
         done, window_ms = 0, _FIRST_WINDOW_MS
         deadline = time.monotonic() + budget_s

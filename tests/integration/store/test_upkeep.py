@@ -13,6 +13,7 @@ from schemas import ids
 from schemas.ids import DAY_MS
 from schemas.status import Status
 from store import packing, timeline
+from store.named import sql
 from store.partitions import Partitions
 from store.pool import raw_ids
 from store.projection import Projection
@@ -126,6 +127,26 @@ async def test_a_sent_message_without_a_receipt_becomes_unknown_in_time(dsn: str
     assert (row["rev"], row["error_code"], row["updated_ms"]) == (1, "no_receipt", NOON + 90_000)
     assert timeline.unpack(row["timeline"], row["entries"])[-1] == (timeline.UNKNOWN, NOON + 90_000)
     assert await upkeep.time_out("alpha", NOON + 70_000, NOON + 99_000) == 1
+
+
+async def test_a_session_that_made_no_partitions_finds_where_the_first_submit_may_be(
+    dsn: str, db: Any, upkeep: Upkeep
+) -> None:
+    await upkeep.make_partitions(TODAY)
+    id = await write(dsn, NOON, NOON)
+    newcomer = Upkeep(dsn)
+    asked: list[str] = []
+    ask = newcomer._ask
+
+    async def counted(method: str, query: str, *args: Any) -> Any:
+        asked.append(query)
+        return await ask(method, query, *args)
+
+    newcomer._ask = counted  # type: ignore[method-assign]
+    assert await newcomer.time_out("alpha", NOON + 30_000, NOON + 90_000) == 1
+    await newcomer.close()
+    assert asked.count(sql("time_out_messages")) < 20
+    assert await db.fetchval("select status from messages where id = $1", id) == Status.UNKNOWN
 
 
 async def test_a_submit_that_is_projected_late_is_still_timed_out(dsn: str, db: Any, upkeep: Upkeep) -> None:
