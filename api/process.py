@@ -40,6 +40,8 @@ from store.reads import Reads
 READ_SESSIONS = 8
 PUBLISH_EVERY_S = 0.005
 """What a 202 may wait for others in a stream of requests."""
+PUBLISH_RETURNING_S = 0.02
+"""And for those clients that were answered just before."""
 
 
 class Addresses(NamedTuple):
@@ -60,7 +62,7 @@ class ApiProcess:
         carriers = load_carriers(settings.carriers_file, environ)
         client_id = f"api-{settings.instance_id}"
         bootstrap = settings.kafka_bootstrap
-        self._publisher = KafkaPublisher(bootstrap, client_id, every_s=PUBLISH_EVERY_S)
+        self._publisher = KafkaPublisher(bootstrap, client_id, every_s=PUBLISH_EVERY_S, returning_s=PUBLISH_RETURNING_S)
         self._pool = Pool(settings.postgres_dsn, name="api", size=READ_SESSIONS)
         self._posting = Posting(self._publisher, settings.produce_timeout_s, settings.intake_queue_bytes)
         sealer, blind = Sealer(seal_keys, os.urandom(6)), BlindIndex(index_key)

@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaProducer
 
 from bus import broken_writes
 from bus.ports import Done, Entry, PublishError, TopicPartition
+from bus.returning import Returning
 from runtime.logs import logger
 from runtime.metrics import PUBLISH_SECONDS, PUBLISH_WAITING, PUBLISHED
 
@@ -62,9 +63,10 @@ class _Sent(NamedTuple):
 
 class KafkaPublisher:
     """See bus.ports.Publisher. `every_s`: least time between two flushes. After a pause the first entry leaves at once; in a
-    stream they gather, since a flush costs as much for a partition with one record as for one with dozens."""
+    stream they gather, since a flush costs as much for a partition with one record as for one with dozens. `returning_s`:
+    one flush at a time is under way, and the next waits so long for callers who were just answered (bus.returning)."""
 
-    def __init__(self, bootstrap: str, client_id: str, *, every_s: float = 0.0) -> None:
+    def __init__(self, bootstrap: str, client_id: str, *, every_s: float = 0.0, returning_s: float = 0.0) -> None:
         self._options: dict[str, Any] = {
             "bootstrap_servers": bootstrap,
             "client_id": client_id,
@@ -81,7 +83,9 @@ class KafkaPublisher:
         self._producer: Any = None
         self._queue: dict[TopicPartition, list[_Call]] = {}
         self._wake = asyncio.Event()
-        self._room = asyncio.Semaphore(ROUNDS_UNDER_WAY)
+        self._returning = Returning(returning_s)
+        self._all_there = asyncio.Event()
+        self._room = asyncio.Semaphore(1 if returning_s else ROUNDS_UNDER_WAY)
         # One round at a time hands its batches over, and none while what failed waits for its turn: that keeps the order.
         self._order = asyncio.Lock()
         self._rounds: set[asyncio.Task[None]] = set()
@@ -131,6 +135,8 @@ class KafkaPublisher:
             waiting.append(call)
         self._bytes += call.size
         self._oldest.append(call)
+        if self._returning.called():
+            self._all_there.set()
         self._wake.set()
 
     @property
@@ -147,11 +153,19 @@ class KafkaPublisher:
             await self._room.acquire()
             # At the least one turn of the loop: whatever else is ready publishes into this flush.
             await asyncio.sleep(max(0.0, begun + self._every_s - time.monotonic()))
+            await self._until_all_are_there()
             begun = time.monotonic()
             self._wake.clear()
             task = asyncio.create_task(self._round())
             self._rounds.add(task)
             task.add_done_callback(self._round_over)
+
+    async def _until_all_are_there(self) -> None:
+        self._all_there.clear()
+        if wait_s := self._returning.wait_s(time.monotonic()):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._all_there.wait()
 
     def _round_over(self, task: asyncio.Task[None]) -> None:
         self._rounds.discard(task)
@@ -163,12 +177,15 @@ class KafkaPublisher:
         started = time.monotonic()
         async with self._order:
             queue, self._queue = self._queue, {}
+            left = self._returning.left()
             producer = self._producer
             sent = await self._hand_over(queue)
         if not sent:
             return
         await asyncio.wait([batch.future for batch in sent])
-        PUBLISH_SECONDS.observe(time.monotonic() - started)
+        ended = time.monotonic()
+        self._returning.answered(left, ended)
+        PUBLISH_SECONDS.observe(ended - started)
         again = self._settle(sent)
         gap = any(batch.taken and batch.fault is not None for batch in sent)
         if again or gap:

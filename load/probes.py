@@ -20,7 +20,7 @@ from runtime.errors import UnavailableError
 _TIMEOUT_S: Final = 5.0
 _DUTY: Final = 0.03
 """Share of time that a probe may take: counting rows is work for the very Postgres that is measured."""
-_SOON_S: Final = 0.1
+_SOON_S: Final = 0.2
 """But one that only reads counters is asked again after this at the latest: it answers late because the machine is busy,
 and a sender who waits for its word (`outstanding`) would let the machine stand idle meanwhile."""
 _FINAL: Final = """

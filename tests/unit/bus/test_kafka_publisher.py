@@ -80,9 +80,9 @@ class Producer:
 class Rig:
     """A publisher with a producer of ours, and what its callers were told."""
 
-    def __init__(self) -> None:
+    def __init__(self, returning_s: float = 0.0) -> None:
         self.producers: list[Producer] = []
-        self.publisher = KafkaPublisher("nowhere:1", "test")
+        self.publisher = KafkaPublisher("nowhere:1", "test", returning_s=returning_s)
         self.publisher._new_producer = self._made  # type: ignore[method-assign]  # no Kafka here
         self.told: list[tuple[str, Exception | None]] = []
 
@@ -312,3 +312,31 @@ async def test_stopping_gives_up_what_would_be_published_for_ever() -> None:
     await asyncio.wait_for(rig.publisher.stop(), 3)
     assert len(rig.told) == 1
     assert isinstance(rig.told[0][1], PublishError)
+
+
+async def test_callers_who_were_just_answered_share_the_next_flush() -> None:
+    rig = Rig(returning_s=5.0)
+    await rig.publisher.start()
+    for number in range(3):
+        rig.publish(0, f"a{number}")
+    await rig.until(lambda: len(rig.told) == 3)
+    rig.publish(0, "b0")
+    rig.publish(1, "b1")
+    await asyncio.sleep(0.02)
+    assert len(rig.producer.futures) == 1, "nobody is sent before the third is back"
+    rig.publish(0, "b2")
+    await rig.until(lambda: len(rig.told) == 6)
+    assert rig.producer.logs == {0: [b"a0", b"a1", b"a2", b"b0", b"b2"], 1: [b"b1"]}
+    assert len(rig.producer.futures) == 3
+    await rig.publisher.stop()
+
+
+async def test_a_caller_who_does_not_come_back_delays_the_others_for_a_moment_only() -> None:
+    rig = Rig(returning_s=0.01)
+    await rig.publisher.start()
+    rig.publish(0, "a0")
+    rig.publish(0, "a1")
+    await rig.until(lambda: len(rig.told) == 2)
+    rig.publish(0, "b0")
+    await rig.until(lambda: len(rig.told) == 3)
+    await rig.publisher.stop()
