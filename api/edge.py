@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -132,7 +133,7 @@ class _Exchange:
     def tell(self, scope: Scope) -> None:
         seconds = self._monotonic() - self._since
         route = template_of(scope)
-        HTTP_SECONDS.labels(route, self.status).observe(seconds)
+        _seconds_of(route, self.status).observe(seconds)
         log.debug(
             "request",
             method=scope["method"],
@@ -141,6 +142,12 @@ class _Exchange:
             seconds=seconds,
             request_id=self.request_id,
         )
+
+
+@cache
+def _seconds_of(route: str, status: int) -> Any:
+    # Finding it takes longer than counting; there are as many as there are routes and answers.
+    return HTTP_SECONDS.labels(route, status)
 
 
 def template_of(scope: Mapping[str, Any]) -> str:

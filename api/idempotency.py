@@ -31,6 +31,7 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}\Z").match
 _BATCH_INDEX: Final = -1
 
 FindKeyed = Callable[[list[bytes]], Awaitable[dict[bytes, KeyedRow]]]
+_Question = tuple[Sequence[bytes], asyncio.Future[dict[bytes, KeyedRow]]]
 
 
 def check_key(header: str | None) -> str | None:
@@ -128,14 +129,15 @@ class RecentKeys:
 
 
 class KeyedLookups:
-    """Asks the projection about ids; those that requests ask within a millisecond go in one query."""
+    """Asks the projection about ids: one query at a time, with those of all requests that came while the last one was under
+    way, or within a millisecond."""
 
     def __init__(self, find: FindKeyed, clock: Clock) -> None:
         self._find = find
         self._clock = clock
-        self._waiting: list[tuple[Sequence[bytes], asyncio.Future[dict[bytes, KeyedRow]]]] = []
+        self._waiting: list[_Question] = []
         self._rest_until = 0.0
-        self._queries: set[asyncio.Task[None]] = set()
+        self._query_under_way: asyncio.Task[None] | None = None
 
     async def find(self, ids: Iterable[bytes]) -> dict[bytes, KeyedRow]:
         """What is known of these ids, in today's form and in yesterday's; nothing when Postgres does not say in time."""
@@ -143,24 +145,33 @@ class KeyedLookups:
             return {}
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[dict[bytes, KeyedRow]] = loop.create_future()
-        if not self._waiting:
+        if not self._waiting and self._query_under_way is None:
             loop.call_later(GATHER_S, self._ask)
         self._waiting.append((both_days(ids), answer))
         return await answer
 
     def _ask(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        while waiting:
-            group, size = [waiting.pop()], 0
-            size = len(group[0][0])
-            while waiting and size + len(waiting[-1][0]) <= MAX_IDS_A_QUERY:
-                group.append(waiting.pop())
-                size += len(group[-1][0])
-            task = asyncio.create_task(self._query(group))
-            self._queries.add(task)
-            task.add_done_callback(self._queries.discard)
+        """The next query, if anybody waits and none is under way."""
+        if self._query_under_way is None and self._waiting:
+            self._query_under_way = asyncio.create_task(self._query(self._next_group()))
+            self._query_under_way.add_done_callback(self._asked)
 
-    async def _query(self, group: list[tuple[Sequence[bytes], asyncio.Future[dict[bytes, KeyedRow]]]]) -> None:
+    def _asked(self, _task: asyncio.Task[None]) -> None:
+        self._query_under_way = None
+        self._ask()
+
+    def _next_group(self) -> list[_Question]:
+        """The first, and those after it that fit with it into one query."""
+        count, size = 1, len(self._waiting[0][0])
+        for ids, _ in self._waiting[1:]:
+            size += len(ids)
+            if size > MAX_IDS_A_QUERY:
+                break
+            count += 1
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
+
+    async def _query(self, group: list[_Question]) -> None:
         found: dict[bytes, KeyedRow] = {}
         try:
             async with asyncio.timeout(LOOKUP_S):
@@ -168,6 +179,8 @@ class KeyedLookups:
         except (UnavailableError, TimeoutError) as fault:
             self._rest_until = self._clock.monotonic() + REST_S
             log.warning("replays_not_looked_up", fault=str(fault) or "no answer in time")
+            # Whoever waited meanwhile has waited long enough, too.
+            group, self._waiting = group + self._waiting, []
         except Exception:
             log.exception("replays_not_looked_up")
         for ids, answer in group:

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 DAY_MS: Final = 86_400_000
@@ -82,5 +83,10 @@ def from_text(text: str) -> bytes:
 
 def rfc3339(millis: int) -> str:
     """Unix milliseconds as RFC 3339 UTC with milliseconds."""
-    moment = datetime.fromtimestamp(millis / 1000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{millis % 1000:03d}Z"
+    return f"{_second(millis // 1000)}{millis % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    # The times of an answer are of few seconds, and strftime takes longer than the rest of it.
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.")

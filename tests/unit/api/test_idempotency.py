@@ -185,6 +185,61 @@ async def test_look_ups_of_a_moment_are_one_question() -> None:
     assert [set(answer) for answer in answers] == [set(both_days([one])) for one in ids]
 
 
+async def test_those_who_ask_while_a_question_is_out_share_the_next_one() -> None:
+    asked: list[list[bytes]] = []
+    answer = asyncio.Event()
+
+    async def find(ids: list[bytes]) -> dict[bytes, KeyedRow]:
+        asked.append(ids)
+        await answer.wait()
+        return {one: KeyedRow(one, b"h") for one in ids}
+
+    lookups = KeyedLookups(find, ManualClock())
+    ids = [KeyedNames(b"s", "a", str(number), NOW_MS).of(0) for number in range(5)]
+    first = asyncio.create_task(lookups.find(ids[:1]))
+    while not asked:
+        await asyncio.sleep(0.001)
+    others = [asyncio.create_task(lookups.find([one])) for one in ids[1:]]
+    await asyncio.sleep(0.01)
+    assert len(asked) == 1
+    answer.set()
+    assert set(await first) == set(both_days(ids[:1]))
+    assert [set(await other) for other in others] == [set(both_days([one])) for one in ids[1:]]
+    assert [set(some) for some in asked] == [set(both_days(ids[:1])), set(both_days(ids[1:]))]
+
+
+async def test_a_question_holds_so_many_ids_and_the_rest_go_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    async def find(ids: list[bytes]) -> dict[bytes, KeyedRow]:
+        asked.append(len(ids))
+        return {}
+
+    monkeypatch.setattr("api.idempotency.MAX_IDS_A_QUERY", 4)
+    lookups = KeyedLookups(find, ManualClock())
+    ids = [KeyedNames(b"s", "a", str(number), NOW_MS).of(0) for number in range(6)]
+    await asyncio.gather(lookups.find(ids[:1]), lookups.find(ids[1:2]), lookups.find(ids[2:]))
+    assert asked == [4, 8]
+
+
+async def test_a_projection_that_hangs_is_waited_for_once_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    async def find(_ids: list[bytes]) -> dict[bytes, KeyedRow]:
+        nonlocal asked
+        asked += 1
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr("api.idempotency.LOOKUP_S", 0.05)
+    lookups = KeyedLookups(find, ManualClock())
+    first = asyncio.create_task(lookups.find([b"i" * 16]))
+    while not asked:
+        await asyncio.sleep(0.001)
+    later = asyncio.create_task(lookups.find([b"j" * 16]))
+    assert (await first, await later, asked) == ({}, {}, 1)
+
+
 async def test_a_projection_that_hangs_costs_a_moment_and_is_left_alone_then(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = 0
 
