@@ -30,7 +30,7 @@ class Costs:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self.most_mb: dict[str, float] = {}
-        """The most memory of one process of each role that `look` has seen."""
+        """The most memory that one process of each role has had since it began, as far as the kernel tells."""
 
     def look(self) -> dict[str, float]:
         """CPU seconds by role, up to now."""
@@ -43,7 +43,7 @@ class Costs:
             role = role_of(state.name)
             usage = usage_of(pid, below)
             found[role] = found.get(role, 0.0) + usage.cpu_s
-            self.most_mb[role] = max(self.most_mb.get(role, 0.0), usage.rss_mb)
+            self.most_mb[role] = max(self.most_mb.get(role, 0.0), usage.rss_mb, peak_mb_of(pid))
         return found
 
 
@@ -87,6 +87,15 @@ def usage_of(pid: int, below: Mapping[int, Iterable[int]]) -> Usage:
         cpu_s += sum(map(int, fields[11:15])) * _TICK_S
         rss_mb += (int(private[1]) - (int(private[2]) if one != pid else 0)) * _PAGE_MB
     return Usage(cpu_s, rss_mb)
+
+
+def peak_mb_of(pid: int) -> float:
+    """The most that a process, without its children, has had resident; 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
 
 
 def children_by_parent() -> dict[int, list[int]]:

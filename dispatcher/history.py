@@ -3,7 +3,7 @@ after the last commit, and which keys were submitted or listed. Pure; reading th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dispatcher.seen import Key, Place, key_of
@@ -15,6 +15,8 @@ class History:
     """Of one partition of `outcomes`, for all classes."""
 
     partition: int
+    lows: Mapping[int, int] = field(default_factory=dict)
+    """Class → the committed offset of its queue: what is below was settled before the commit, and is not asked for."""
     settled: dict[int, dict[int, bytes]] = field(default_factory=dict)
     """Class → offset → id of the message that the outcome settled."""
     seen: list[tuple[Key, Place]] = field(default_factory=list)
@@ -25,7 +27,7 @@ class History:
             if isinstance(outcome, Receipt):
                 continue
             if isinstance(outcome, Unreadable):
-                self.settled.setdefault(outcome.cls, {})[outcome.offset] = outcome.id
+                self._settle(outcome.cls, outcome.offset, outcome.id)
                 continue
             # A copy that went to another carrier stands for the message there: a repeat here would be a second one.
             if isinstance(outcome, SubmitOutcome | InDoubt | Rerouted):
@@ -33,4 +35,8 @@ class History:
                 if key is not None:
                     self.seen.append((key, Place(outcome.cls, self.partition, outcome.offset)))
             if not (isinstance(outcome, InDoubt) and outcome.action == "resending"):
-                self.settled.setdefault(outcome.cls, {})[outcome.offset] = outcome.id
+                self._settle(outcome.cls, outcome.offset, outcome.id)
+
+    def _settle(self, cls: int, offset: int, message_id: bytes) -> None:
+        if offset >= self.lows.get(cls, 0):
+            self.settled.setdefault(cls, {})[offset] = message_id

@@ -56,8 +56,8 @@ DIVERTED_BACKLOG: Final = 4 * DIVERTED_BUDGET
 
 
 def backlog_of(share: int) -> int:
-    """Records of a class to read ahead: a second's worth, within reason."""
-    return max(500, min(20_000, share))
+    """Records of a class to read ahead: a second's worth, but in all lanes together no more than a process has room for."""
+    return max(200, min(2000, share))
 
 
 Encode = Callable[[MtMessage, int], tuple[bytes, ...]]

@@ -33,6 +33,8 @@ from schemas.sealing import BlindIndex, Sealer
 from schemas.topics import Topics
 
 log = logger("dispatcher")
+FETCH_BYTES = 128 * 1024
+"""Of one queue at a time: what all queues of a process may hold unread while their backlogs are full."""
 PUBLISH_EVERY_S = 0.02
 """What an outcome may wait for others: it delays settling and receipts' answers, not sending."""
 
@@ -73,7 +75,10 @@ class Dispatcher:
 
     def _reader(self, name: str) -> KafkaReader:
         # Lanes poll often and little: a short wait, so that a class that is resumed is read soon (DESIGN §5).
-        return KafkaReader(self._settings.kafka_bootstrap, f"{self._settings.instance_id}-{name}", fetch_wait_ms=100)
+        return KafkaReader(
+            self._settings.kafka_bootstrap, f"{self._settings.instance_id}-{name}", fetch_wait_ms=100,
+            fetch_bytes=FETCH_BYTES,
+        )  # fmt: skip
 
     async def run(self, on_ready: Callable[[int], None]) -> None:
         """Until told to stop. `on_ready` gets the port of /readyz. Raises OperatorError."""

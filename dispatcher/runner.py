@@ -132,9 +132,11 @@ class LaneRunner:
         """From the committed ledgers to an active lane. The bind comes up meanwhile."""
         self.binder.start()
         world = self._world
-        histories = await read_histories(
-            world.make_reader, self._outcomes, list(self.partitions), world.history_records
-        )
+        lows: dict[int, dict[int, int]] = {partition: {} for partition in self.partitions}
+        for tp, state in states.items():
+            cls, partition = self._wheres[tp]
+            lows[partition][cls] = state.low
+        histories = await read_histories(world.make_reader, self._outcomes, lows, world.history_records)
         self.token = os.urandom(9).hex()
         self.lane.install(self.token, {self._wheres[tp]: (tp, state) for tp, state in states.items()}, histories)
         self.token_committed.clear()

@@ -7,7 +7,7 @@ never enters: else a message whose first copy was in doubt could be only ever dr
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from schemas import ids
 from schemas.records import MtMessage
@@ -21,14 +21,16 @@ class Place(NamedTuple):
     offset: int
 
 
-Key = tuple[bytes, int, int]
+Key = bytes
+"""Bytes, since there are hundreds of thousands of them in a process: a tuple would take three times the memory."""
+_GENERATIONS: Final = 4
 
 
 def key_of(message_id: bytes, attempt: int, hop: int) -> Key | None:
     """What repeats of a message share; None when it can't be repeated."""
-    if attempt > 1 or hop > 0 or ids.is_keyed(message_id):
-        return ids.identity(message_id), attempt, hop
-    return None
+    if attempt > 1 or hop > 0:
+        return ids.identity(message_id) + b"%d/%d" % (attempt, hop)
+    return ids.identity(message_id) if ids.is_keyed(message_id) else None
 
 
 def key_of_message(message: MtMessage) -> Key | None:
@@ -37,23 +39,34 @@ def key_of_message(message: MtMessage) -> Key | None:
 
 
 class Seen:
-    """The keys of one partition, at most `most`, oldest forgotten first."""
+    """The keys of one partition, at most `most`, oldest forgotten first: a quarter of them at a time, for a dict that loses
+    its first entries one by one searches longer and longer for the next, and takes twice the memory. 110 bytes a key.
+    """
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._places: dict[Key, Place] = {}
+        self._generations: tuple[dict[Key, int], ...] = tuple({} for _ in range(min(_GENERATIONS, most)))
+        """Newest first. A place is its offset and class in one number; the partition is the same for all."""
+        self._most = most // len(self._generations)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return sum(map(len, self._generations))
 
     def add(self, key: Key, place: Place) -> None:
         """The first record of a key keeps it."""
-        if key in self._places:
+        if self._find(key) is not None:
             return
-        if len(self._places) >= self._most:
-            del self._places[next(iter(self._places))]
-        self._places[key] = place
+        if len(self._generations[0]) >= self._most:
+            self._generations = ({}, *self._generations[:-1])
+        self._generations[0][key] = place.offset << 2 | place.cls
 
     def other(self, key: Key, place: Place) -> bool:
         """Whether another record of this key was submitted or listed."""
-        return self._places.get(key, place) != place
+        found = self._find(key)
+        return found is not None and found != place.offset << 2 | place.cls
+
+    def _find(self, key: Key) -> int | None:
+        for generation in self._generations:
+            found = generation.get(key)
+            if found is not None:
+                return found
+        return None

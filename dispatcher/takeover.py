@@ -37,10 +37,13 @@ def ledgers_of(commits: Mapping[TopicPartition, Commit | None], group: str) -> d
     return {tp: decode(commit) for tp, commit in commits.items() if commit is not None}
 
 
-async def read_histories(make_reader: ReaderFactory, topic: str, partitions: Sequence[int], most: int) -> list[History]:
-    """The last `most` outcomes of each partition, to the end as it is after this call began."""
+async def read_histories(
+    make_reader: ReaderFactory, topic: str, lows: Mapping[int, Mapping[int, int]], most: int
+) -> list[History]:
+    """The last `most` outcomes of each partition, to the end as it is after this call began. `lows`: partition → class →
+    the offset committed there."""
     reader = make_reader("history")
-    wanted = [TopicPartition(topic, partition) for partition in partitions]
+    wanted = [TopicPartition(topic, partition) for partition in lows]
     await reader.start(dict.fromkeys(wanted, 0))
     try:
         begins, ends = await reader.begins(wanted), await reader.ends(wanted)
@@ -52,9 +55,9 @@ async def read_histories(make_reader: ReaderFactory, topic: str, partitions: Seq
                 left[tp] = ends[tp]
             else:
                 reader.pause([tp])
-        histories = {tp: History(tp.partition) for tp in wanted}
+        histories = {tp: History(tp.partition, lows[tp.partition]) for tp in wanted}
         while left:
-            for key, records in (await reader.poll(1.0, 50_000)).items():
+            for key, records in (await reader.poll(1.0, 5000)).items():
                 tp = TopicPartition(*key)
                 histories[tp].learn(_readable([record.value or b"" for record in records]))
                 if records[-1].offset + 1 >= left.get(tp, 0) and tp in left:

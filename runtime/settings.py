@@ -103,7 +103,7 @@ class Settings(BaseModel):
         100, ge=1, le=10_000, description="How long the recorder gathers records before it writes, when few come."
     )
     recorder_batch_records: int = Field(
-        20_000, ge=100, le=200_000, description="Most records that the recorder folds at once."
+        10_000, ge=100, le=200_000, description="Most records that the recorder folds at once."
     )
     load_key: str = Field("", description="The API key that `smpp-dispatch load` sends with.", repr=False)
     retention_days: int = Field(90, ge=1, le=3660, description="Age at which daily partitions of Postgres are dropped.")

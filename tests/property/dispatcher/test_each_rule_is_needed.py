@@ -237,7 +237,7 @@ def _run(played: World, seed: int) -> str:
 
 def test_the_seen_set_forgets_the_oldest_first() -> None:
     seen = Seen(2)
-    keys = [(bytes([number]) * 10, 1, 0) for number in range(3)]
+    keys = [bytes([number]) * 10 for number in range(3)]
     for number, key in enumerate(keys):
         seen.add(key, Place(0, 0, number))
     assert not seen.other(keys[0], Place(0, 0, 9))

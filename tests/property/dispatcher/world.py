@@ -278,7 +278,8 @@ class World:
         }
         histories = []
         for partition in {partition for _, partition in self.queues}:
-            history = self.history_class(partition)
+            lows = {cls: state.low for (cls, at), (_, state) in states.items() if at == partition}
+            history = self.history_class(partition, lows)
             history.learn(decode_outcome(encode(outcome)) for outcome in self.outcomes[partition])
             histories.append(history)
         process.lane.install(f"t{process.name}", states, histories)

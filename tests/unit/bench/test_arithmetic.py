@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from bench.compare import compared, numbers
-from bench.costs import bytes_on_disk, children_by_parent, per_message, role_of, usage_of
+from bench.costs import bytes_on_disk, children_by_parent, peak_mb_of, per_message, role_of, usage_of
 from bench.report import html, lines_of
 
 FOUND = {
@@ -53,9 +53,12 @@ def test_usage_counts_a_process_and_what_it_has_buried() -> None:
         process.stdout.readline()
         assert process.pid in children_by_parent()[os.getpid()]
         usage = usage_of(process.pid, children_by_parent())
+        peak_mb = peak_mb_of(process.pid)
         process.communicate(b"\n")
     assert usage.cpu_s >= 0.12
     assert usage.rss_mb > 1
+    assert peak_mb >= usage.rss_mb - 1
+    assert peak_mb_of(process.pid) == 0, "it is gone"
 
 
 def test_two_results_are_compared_where_both_have_a_number() -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 from bus.memory import MemoryRecord
 from bus.ports import TopicPartition
+from dispatcher.backlog import MOST_BYTES
 from dispatcher.lane import Lane
 from dispatcher.ledger import LedgerState
 from dispatcher.read_ahead import ReadAhead
 from dispatcher.reservations import Where
 from policy.gate import Facts
+from schemas.classes import NOTICE
 from schemas.codec import encode
 from tests.unit.dispatcher.rig import MARKETING, NOW_MS, START, carrier, message
 
@@ -67,6 +69,22 @@ def test_a_full_backlog_pauses_the_class_and_a_low_one_resumes_it() -> None:
     regulate(ahead, reader)
     assert reader.paused == set()
     assert not ahead
+
+
+def test_long_records_fill_the_backlog_before_their_number_does() -> None:
+    lane = taken(())
+    record = MemoryRecord(0, NOW_MS, b"index", b"x" * (MOST_BYTES // 10))
+    lane.backlog.add(MARKETING, 0, [record] * 9)
+    assert not lane.backlog.full(MARKETING)
+    lane.backlog.add(MARKETING, 0, [record] * 2)
+    assert lane.backlog.full(MARKETING)
+    assert not lane.backlog.full(NOTICE), "one class does not stop another"
+    while not lane.backlog.low(MARKETING):
+        lane.backlog.drop_head(MARKETING)
+    assert lane.backlog.depth(MARKETING) == 5
+    lane.backlog.clear()
+    lane.backlog.add(MARKETING, 0, [record] * 9)
+    assert not lane.backlog.full(MARKETING)
 
 
 def test_a_queue_with_records_in_doubt_is_read_though_another_one_has_filled_the_backlog() -> None:
