@@ -20,6 +20,8 @@ log = logger("recorder.feed")
 POLL_S: Final = 1.0
 BACKLOG_POLL_S: Final = 0.05
 PATIENCE_S: Final = 0.5
+_OTHERS: Final = 8
+"""An eighth of a batch is for messages that nothing came of yet, however many outcomes there are to catch up with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,9 @@ class Feed:
             self._reader.resume(unread & self._paused)
             self._paused -= unread
             await self._poll(BACKLOG_POLL_S)
-        room = self._gathering.most_records - sum(map(len, taken.values()))
-        return taken | self._pairing.release(reach, self._clock.monotonic() - self._hold_s(), room)
+        most = self._gathering.most_records
+        room = most - sum(map(len, taken.values()))
+        return taken | self._pairing.release(reach, self._clock.monotonic() - self._hold_s(), room, most // _OTHERS)
 
     def _hold_s(self) -> float:
         return self._gathering.busy_hold_s if self._pulse.busy else self._gathering.hold_s

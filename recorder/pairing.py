@@ -64,16 +64,22 @@ class Pairing:
         """Of the partitions of our share those that were not read that far yet."""
         return {tp for tp, offset in reach.items() if self._next.get(tp, offset + 1) <= offset}
 
-    def release(self, reach: Reach, read_before: float, room: int) -> Records:
-        """What stands up to there, and of the others, oldest first, as there is `room` those that were read before that time."""
+    def release(self, reach: Reach, read_before: float, room: int, least: int = 0) -> Records:
+        """What stands up to there, and of the others, oldest first, as there is `room` those that were read before that time.
+
+        `least`: so many of the others go in any case, though outcomes fill one batch after the other.
+        """
         out: Records = {}
         for tp in sorted(self._held, key=lambda tp: self._read[tp][0][0]):
             read = self._read[tp]
             held = self._held[tp]
             cut = _upto(held, reach.get(tp, -1))
-            if cut < room:
+            spare = max(room - cut, least)
+            if spare > 0:
                 overdue = max((last for at, last in read if at <= read_before), default=-1)
-                cut = max(cut, min(_upto(held, overdue), room))
+                more = min(max(0, _upto(held, overdue) - cut), spare)
+                least = max(0, least - more)
+                cut += more
             if not cut:
                 continue
             room -= cut

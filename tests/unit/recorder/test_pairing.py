@@ -72,6 +72,15 @@ def test_those_without_outcome_take_the_room_that_is_left_and_those_with_one_nee
     assert one.count == 0
 
 
+def test_outcomes_that_fill_batch_after_batch_leave_some_room_for_the_others() -> None:
+    one = pairing()
+    one.hold({OTP: messages(5, 6, 7, 8)}, 0.0)
+    one.hold({NOTICE: messages(1, 2)}, 0.1)
+    assert offsets(one.release({OTP: 5}, 1.0, 0, least=2)) == {OTP: [5, 6, 7]}
+    assert offsets(one.release({NOTICE: 1}, 1.0, 0, least=2)) == {OTP: [8], NOTICE: [1, 2]}
+    assert one.count == 0
+
+
 def test_a_message_that_was_not_read_yet_is_told() -> None:
     one = pairing()
     other = TopicPartition(TOPICS.mt("alpha", 0), 0)
