@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -137,10 +138,10 @@ async def scale(layout: Layout, count: int) -> dict[str, Any]:
     """The same work by one, two and four dispatchers and recorders."""
     found = {}
     for number in (1, 2, 4):
-        shared = Layout(layout.carriers, layout.lanes, window=layout.window, dispatchers=number, recorders=number)
-        async with stack(shared) as one:
+        async with stack(replace(layout, dispatchers=number, recorders=number)) as one:
             await one.send(WARM_UP, final_s=PATIENCE_S)
-            found[str(number)] = _rate(await one.send(count, final_s=PATIENCE_S, connections=6), count)
+            result = await one.send(count, final_s=PATIENCE_S, connections=6, outstanding=OUTSTANDING)
+            found[str(number)] = _rate(result, count)
     return found
 
 
