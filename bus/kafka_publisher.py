@@ -26,7 +26,8 @@ from runtime.metrics import PUBLISH_SECONDS, PUBLISH_WAITING, PUBLISHED
 
 broken_writes.mend()
 log = logger("bus.publisher")
-BATCH_BYTES: Final = 512 * 1024
+BATCH_BYTES: Final = 128 * 1024
+"""No larger than what readers fetch of a partition at a time: a batch comes whole or, beside others, not at all."""
 ROUNDS_UNDER_WAY: Final = 2
 
 

@@ -34,6 +34,8 @@ from store.upkeep import Upkeep
 
 log = logger("recorder")
 GATHER_MS: Final = 50
+FETCH_BYTES: Final = 128 * 1024
+"""Of a partition at a time: what all of them may hold unread, while Postgres is away or slow."""
 HOLD_S: Final = 0.4
 """Until a message that nothing came of is seen as queued; under load, BUSY_HOLD_S."""
 BUSY_HOLD_S: Final = 2.0
@@ -116,8 +118,9 @@ def assemble(settings: Settings, book: CarrierBook, sources: Sources) -> Works:
 
 
 def reader(settings: Settings) -> KafkaReader:
-    """What is read ahead while Postgres is away is at most its fetch size times the partitions: the default's is small."""
-    return KafkaReader(settings.kafka_bootstrap, f"{settings.instance_id}-recorder", gather_ms=GATHER_MS)
+    """What is read ahead while Postgres is away is at most its fetch size times the partitions."""
+    name = f"{settings.instance_id}-recorder"
+    return KafkaReader(settings.kafka_bootstrap, name, fetch_bytes=FETCH_BYTES, gather_ms=GATHER_MS)
 
 
 def member(settings: Settings, sources: Sources, topics: Topics, listener: GroupListener) -> KafkaMember:

@@ -194,13 +194,17 @@ class Feed:
         return {tp: count for tp, count in lag if count and tp not in self.stopped and not self._pairing.holds(tp)}
 
     def _hold_back(self, most: int) -> None:
-        """A partition of which much waits here is not read on: others are what is missing. Bounds what is held, too."""
+        """A partition of which much waits here is not read on: others are what is missing. Bounds what is held, too: of too
+        many messages none are read on, for those that an outcome needs are read then (`_with_messages`)."""
         enough = 0 if self._aligner.count > 2 * most else most // 4
-        most_messages = 0 if self._pairing.count > 2 * most else most // 4
+        most_messages = -1 if self._pairing.count > 2 * most else most // 4
         full = {
             tp
             for tp in self.positions
-            if tp not in self.stopped and (self._pairing.held(tp) > most_messages or self._aligner.held(tp) > enough)
+            if tp not in self.stopped
+            and (
+                self._aligner.held(tp) > enough or (self._pairing.holds(tp) and self._pairing.held(tp) > most_messages)
+            )
         }
         self._reader.pause(full - self._paused)
         self._reader.resume(self._paused - full - self.stopped.keys())

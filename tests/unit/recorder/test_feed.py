@@ -74,6 +74,25 @@ async def test_an_outcome_whose_message_is_far_behind_others_that_wait_takes_the
     assert [copy.message.id for copy in batch.queued] == [id_of(number) for number in range(40)]
 
 
+async def test_of_many_queues_no_more_is_held_than_of_one() -> None:
+    sources, cluster = Sources(TOPICS, {"alpha": 8}), MemoryCluster()
+    for source in sources.by_topic.values():
+        cluster.create(source.topic, source.partitions)
+    queues = [TopicPartition(TOPICS.mt("alpha", cls), partition) for cls in range(3) for partition in range(8)]
+    outcomes = TopicPartition(TOPICS.outcomes("alpha"), 7)
+    for tp in queues:
+        cluster.append(tp, [(None, message(number)) for number in range(20)])
+    feed = Feed(MemoryReader(cluster), Decoder(sources), dict.fromkeys([*queues, outcomes], 0), LONG, SystemClock())
+    await feed.start()
+    assert await feed.next(0.2) is None
+    assert feed.waiting <= 2 * LONG.most_records + LONG.most_records
+    cluster.append(outcomes, [(None, outcome(19))])
+    batch = await feed.next(5.0)
+    await feed.stop()
+    assert batch is not None, "what an outcome needs is read all the same"
+    assert len(batch.queued) >= 20
+
+
 async def test_an_outcome_whose_message_is_nowhere_does_not_wait(cluster: MemoryCluster, feed: Feed) -> None:
     cluster.append(OUTCOMES, [(None, outcome(7))])
     batch = await feed.next(2.0)
