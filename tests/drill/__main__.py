@@ -9,7 +9,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from runtime.logs import configure_logs
 from tests.drill.apart import APART
+from tests.drill.carriers import LONG_DRAIN
 from tests.drill.faults import FAULTS, LONG_FLOOD, Drill, receipt_flood
 from tests.drill.stage import Outcome, stage
 
@@ -30,9 +31,10 @@ def main() -> int:
     console = Console(width=150)
     began = time.monotonic()
     faults = {**FAULTS, "receipt-flood": receipt_flood(LONG_FLOOD)} if args.long else FAULTS
+    apart = {**APART, "drain-and-return": LONG_DRAIN} if args.long else APART
     outcomes: list[Outcome] = []
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):  # what it had started is stopped by then
-        asyncio.run(_run(args.fault, faults, args.seed, console, outcomes))
+        asyncio.run(_run(args.fault, faults, apart, args.seed, console, outcomes))
     ok = len(outcomes) == len(args.fault) and all(outcome.ok for outcome in outcomes)
     SUMMARY.parent.mkdir(exist_ok=True)
     found = {"seed": args.seed, "faults": [outcome.as_json() for outcome in outcomes], "ok": ok}
@@ -52,7 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="order of the faults, and the simulator's dice (1)")
     parser.add_argument("--fault", default="", help="only these, with commas")
     parser.add_argument(
-        "--long", action="store_true", help="a receipt flood of a million rather than of a hundred thousand"
+        "--long", action="store_true", help="a flood of a million receipts, and a million messages drained"
     )
     parser.add_argument("--list", action="store_true", help="the names, and end")
     args = parser.parse_args()
@@ -73,7 +75,12 @@ def shuffled(names: Sequence[str], seed: int) -> list[str]:
 
 
 async def _run(
-    names: Sequence[str], faults: Mapping[str, Drill], seed: int, console: Console, outcomes: list[Outcome]
+    names: Sequence[str],
+    faults: Mapping[str, Drill],
+    apart: Mapping[str, Callable[[int], Awaitable[Outcome]]],
+    seed: int,
+    console: Console,
+    outcomes: list[Outcome],
 ) -> None:
     """Adds each outcome as it is there."""
 
@@ -92,9 +99,9 @@ async def _run(
             for name in together:
                 told(await one.play(name, faults[name]))
     for name in names:
-        if name in APART:
+        if name in apart:
             try:
-                told(await APART[name](seed))
+                told(await apart[name](seed))
             except Exception as fault:
                 # A stage that was not set up is no reason to leave the other drills out.
                 told(Outcome(name, notes=[f"{type(fault).__name__}: {fault}"[:300]]))

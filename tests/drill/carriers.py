@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -10,6 +11,8 @@ from dev.carriers import Simulated
 from tests.drill.stage import LANES, PATIENCE_S, WINDOW, Outcome, Stage, stage
 
 DRAINED: Final = 20_000
+MANY: Final = 1_000_000
+MANY_PATIENCE_S: Final = 900.0
 SHORT: Final = {"short": 1, "long": 0, "ucs2": 0, "emoji": 0}
 DOWN_S: Final = 10.0
 BESIDE: Final = Simulated("beta", tps=1_000, window=WINDOW, options={"submit_timeout_s": 10})
@@ -46,6 +49,38 @@ async def drain(one: Stage) -> None:
     one.expect(moved > DRAINED / 5, f"only {moved} messages left by the other carrier")
     (await one.cluster.api.post("/v1/carriers/alpha/resume", json=order)).raise_for_status()
     one.broken()
+    await one.recovered()
+
+
+async def drain_a_million(one: Stage) -> None:
+    """As `drain`, with a backlog of a million: beta is closed while it gathers. It leaves in minutes, none of it by alpha."""
+    order = {"reason": "drill"}
+    (await one.cluster.api.post("/v1/carriers/beta/drain", json=order)).raise_for_status()
+    await asyncio.sleep(2)
+    sending = one.cluster.send(
+        MANY, batch_size=1000, connections=6, retry_for_s=240.0, classes={"marketing": 1}, texts=SHORT
+    )
+    one.expect((await sending).clean, "some messages were never accepted")
+    (await one.cluster.api.post("/v1/carriers/beta/resume", json=order)).raise_for_status()
+    one.broken()
+    began = time.monotonic()
+    (await one.cluster.api.post("/v1/carriers/alpha/drain", json=order)).raise_for_status()
+    await asyncio.sleep(2)
+    still, waited = await one.accepted("alpha"), await _queued(one, "alpha")
+    while await _queued(one, "alpha"):
+        assert time.monotonic() < began + MANY_PATIENCE_S, f"{await _queued(one, 'alpha')} are left"
+        await asyncio.sleep(2)
+    took_s = time.monotonic() - began
+    late = await one.accepted("alpha") - still
+    one.expect(late == 0, f"alpha got {late} segments though it is drained")
+    one.expect(waited > MANY * 0.9, f"only {waited} messages waited")
+    while (left := await _not_over(one)) and time.monotonic() < began + 2 * MANY_PATIENCE_S:
+        await asyncio.sleep(5)  # counting a million rows is work for the Postgres that is waited for
+    one.expect(not left, f"{left} messages are not final")
+    print(
+        f"    drain: {await _moved(one):,} messages left by the other carrier, alpha's queue was empty after {took_s:.0f} s"
+    )
+    (await one.cluster.api.post("/v1/carriers/alpha/resume", json=order)).raise_for_status()
     await one.recovered()
 
 
@@ -101,6 +136,18 @@ async def smsc_killed(one: Stage) -> None:
     one.expect((await sending).clean, "some messages were never accepted")
 
 
+async def _queued(one: Stage, carrier: str) -> int:
+    """Messages that wait for a carrier."""
+    answer = (await one.cluster.api.get("/v1/carriers")).raise_for_status().json()
+    (found,) = (each for each in answer["data"] if each["name"] == carrier)
+    return sum(found["queued"].values())
+
+
+async def _not_over(one: Stage) -> int:
+    query = "select count(*) as open from messages where status < 80"
+    return int((await one.cluster.fetch(query))[0]["open"])
+
+
 async def _moved(one: Stage) -> int:
     """Messages that left by another carrier than the one that they were first meant for."""
     return int((await one.cluster.fetch("select count(*) as moved from messages where hop > 0"))[0]["moved"])
@@ -114,6 +161,11 @@ def _alpha(**options: float) -> Simulated:
     return Simulated("alpha", window=WINDOW, options={"submit_timeout_s": 10, **options})
 
 
+LONG_DRAIN: Final = apart(
+    "drain-and-return",
+    drain_a_million,
+    (Simulated("alpha", tps=200, window=WINDOW), Simulated("beta", tps=20_000, window=WINDOW)),
+)
 OF_CARRIERS: Final[dict[str, Callable[[int], Awaitable[Outcome]]]] = {
     "drain-and-return": apart("drain-and-return", drain, (Simulated("alpha", tps=200, window=WINDOW), BESIDE)),
     "failover-and-return": apart("failover-and-return", failover, (_alpha(failover_after_s=3), BESIDE)),
