@@ -10,10 +10,11 @@ from typing import Any, Final
 import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaConsumer
 
-from bus import broken_writes
+from bus import broken_writes, kept_fetches
 from bus.ports import ReadError, StoredRecord, TopicPartition
 
 broken_writes.mend()
+kept_fetches.mend()
 GATHER_BYTES: Final = 256 * 1024
 _FEW: Final = 8
 """Records of a fetch that was not worth waiting for."""
@@ -106,7 +107,9 @@ class KafkaReader:
         self._consumer.pause(*map(kafka_tp, partitions))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        self._consumer.resume(*map(kafka_tp, partitions))
+        resumed = [kafka_tp(tp) for tp in partitions]
+        self._consumer.resume(*resumed)
+        kept_fetches.hand_on(self._consumer, resumed)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._consumer.seek(kafka_tp(partition), offset)

@@ -144,3 +144,25 @@ async def test_two_readers_do_not_share_a_place(filled: str, make_reader: MakeRe
     tp = TopicPartition(filled, 0)
     one, two = await make_reader({tp: 0}), await make_reader({tp: 0})
     assert len((await read_all(one, 20))[tp]) == len((await read_all(two, 20))[tp]) == 20
+
+
+async def test_what_was_read_ahead_of_a_paused_partition_comes_first_when_it_is_resumed(
+    filled: str, make_reader: MakeReader
+) -> None:
+    """Also to a poll that waits already, and in order."""
+    first, second = TopicPartition(filled, 0), TopicPartition(filled, 1)
+    reader = await make_reader({first: 0, second: 0})
+    assert sum(map(len, (await reader.poll(5, 1)).values())) == 1
+    reader.pause([first, second])
+    assert not await reader.poll(0.3, 100)
+    waiting = asyncio.create_task(reader.poll(10, 100))
+    await asyncio.sleep(0.05)
+    reader.resume([first, second])
+    began = time.monotonic()
+    found = dict(await waiting)
+    assert time.monotonic() - began < 5
+    while sum(map(len, found.values())) < 39:
+        for tp, records in (await reader.poll(5, 100)).items():
+            found[tp] = [*found.get(tp, ()), *records]
+    assert sorted(record.offset for record in found[first])[-1] == 19
+    assert all([one.offset for one in some] == sorted(one.offset for one in some) for some in found.values())
