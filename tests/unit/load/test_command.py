@@ -21,6 +21,8 @@ ENV = {"SMPPD_LOAD_KEY": "k"}
         (["--classes", "otp=x"], "--classes otp=x"),
         (["--input", "/none"], "can't read /none"),
         (["--mode", "single", "--wait-final", "5"], "--wait-final has nobody to ask"),
+        (["--outstanding", "5"], "--outstanding has nobody to ask"),
+        (["--outstanding", "0", "--simulator", "http://h:1"], "--outstanding 0: write a number above 0"),
         (["--book", "/none/book"], "can't write the book /none/book"),
     ],
 )
