@@ -112,6 +112,17 @@ class Stack:
         async with httpx.AsyncClient(base_url=self.cluster.control_url, timeout=10) as client:
             return int((await client.get("/stats")).json()["accepted"])
 
+    async def until_projected(self, count: int, patience_s: float) -> None:
+        """Waits until so many messages have a row. Raises TimeoutError."""
+        session = await asyncpg.connect(self.dsn, timeout=10)
+        try:
+            async with asyncio.timeout(patience_s):
+                while await session.fetchval("select count(*) from messages") < count:
+                    # Counting millions takes as long as it takes: seldom.
+                    await asyncio.sleep(1 + count / 1_000_000)
+        finally:
+            await session.close(timeout=10)
+
     async def until_final(self, count: int, patience_s: float) -> None:
         """Waits until so many rows are final. Raises TimeoutError."""
         session = await asyncpg.connect(self.dsn, timeout=10)
