@@ -123,17 +123,6 @@ class Stack:
         finally:
             await session.close(timeout=10)
 
-    async def until_final(self, count: int, patience_s: float) -> None:
-        """Waits until so many rows are final. Raises TimeoutError."""
-        session = await asyncpg.connect(self.dsn, timeout=10)
-        try:
-            async with asyncio.timeout(patience_s):
-                query = "select count(*) from messages where status >= 80"
-                while await session.fetchval(query) < count:
-                    await asyncio.sleep(0.5)
-        finally:
-            await session.close(timeout=10)
-
 
 @asynccontextmanager
 async def stack(layout: Layout) -> AsyncIterator[Stack]:

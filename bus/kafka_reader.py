@@ -10,11 +10,11 @@ from typing import Any, Final
 import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaConsumer
 
-from bus import broken_writes, kept_fetches
+from bus import broken_writes, dropped_fetches
 from bus.ports import ReadError, StoredRecord, TopicPartition
 
 broken_writes.mend()
-kept_fetches.mend()
+dropped_fetches.mend()
 GATHER_BYTES: Final = 256 * 1024
 _FEW: Final = 8
 """Records of a fetch that was not worth waiting for."""
@@ -107,9 +107,7 @@ class KafkaReader:
         self._consumer.pause(*map(kafka_tp, partitions))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        resumed = [kafka_tp(tp) for tp in partitions]
-        self._consumer.resume(*resumed)
-        kept_fetches.hand_on(self._consumer, resumed)
+        self._consumer.resume(*map(kafka_tp, partitions))
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._consumer.seek(kafka_tp(partition), offset)

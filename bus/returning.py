@@ -5,8 +5,8 @@ from __future__ import annotations
 
 class Returning:
     """Clients with a connection each send their next request when the last one is answered: right after a flush was
-    acknowledged as many calls can be expected as it answered, with those that wait already. That halves the flushes of 64
-    connections (610 to 276 for 15,000 messages) and takes up to a tenth of the CPU from Kafka and the lanes behind (measured).
+    acknowledged as many calls can be expected as it answered, with those that wait already. Of 15,000
+    messages over 64 connections that made 421 flushes instead of 610 with 20 ms, and 276 with 30 (measured, in different minutes).
 
     `most_s`: how long after the acknowledgement they are waited for; 0: never.
     """

@@ -197,13 +197,15 @@ class Feed:
         """A partition of which much waits here is not read on: others are what is missing. Bounds what is held, too: of too
         many messages none are read on, for those that an outcome needs are read then (`_with_messages`)."""
         enough = 0 if self._aligner.count > 2 * most else most // 4
-        most_messages = -1 if self._pairing.count > 2 * most else most // 4
+        crowded = self._pairing.count > 2 * most
         full = {
             tp
             for tp in self.positions
             if tp not in self.stopped
             and (
-                self._aligner.held(tp) > enough or (self._pairing.holds(tp) and self._pairing.held(tp) > most_messages)
+                self._aligner.held(tp) > enough
+                or self._pairing.held(tp) > most // 4
+                or (crowded and self._pairing.holds(tp))
             )
         }
         self._reader.pause(full - self._paused)

@@ -146,10 +146,8 @@ async def test_two_readers_do_not_share_a_place(filled: str, make_reader: MakeRe
     assert len((await read_all(one, 20))[tp]) == len((await read_all(two, 20))[tp]) == 20
 
 
-async def test_what_was_read_ahead_of_a_paused_partition_comes_first_when_it_is_resumed(
-    filled: str, make_reader: MakeReader
-) -> None:
-    """Also to a poll that waits already, and in order."""
+async def test_a_poll_that_waits_gets_what_is_resumed_meanwhile(filled: str, make_reader: MakeReader) -> None:
+    """In order, whatever the reader had fetched of it before the pause."""
     first, second = TopicPartition(filled, 0), TopicPartition(filled, 1)
     reader = await make_reader({first: 0, second: 0})
     assert sum(map(len, (await reader.poll(5, 1)).values())) == 1

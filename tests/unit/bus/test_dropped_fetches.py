@@ -1,9 +1,12 @@
-"""Fetched records of a paused partition wait for it; those that nobody will want are gone at once."""
+"""Fetched records that nobody will be given are gone at once, without the garbage collector."""
 
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 
-from bus import kept_fetches
+from bus import dropped_fetches
 
 TP = TopicPartition("t", 0)
 
@@ -45,7 +48,6 @@ class State:
 
     def __init__(self) -> None:
         self.paused = False
-        self.has_valid_position = True
         self.position = 10
 
     def consumed_to(self, position: int) -> None:
@@ -59,7 +61,7 @@ def state() -> State:
 
 @pytest.fixture
 def fetched(state: State) -> Any:
-    kept_fetches.mend()
+    dropped_fetches.mend()
     records = PartitionRecords(TP, Records(), [], 10, None, None, False, 0)
     assignment = SimpleNamespace(active=True, state_value=lambda _tp: state)
     return FetchResult(TP, assignment=assignment, partition_records=records, backoff=0)
@@ -69,25 +71,20 @@ def offsets(found: Any) -> list[int]:
     return [record.offset for record in found]
 
 
-def test_while_paused_nothing_is_handed_on_and_nothing_is_lost(fetched: Any, state: State) -> None:
+def test_what_is_wanted_is_handed_on(fetched: Any, state: State) -> None:
     assert offsets(fetched.getall(1)) == [10]
-    state.paused = True
-    assert fetched.getall() == []
-    assert fetched.has_more()
-    state.paused = False
     assert offsets(fetched.getall()) == [11, 12, 13]
-    assert not fetched.has_more()
     assert state.position == 14
 
 
-@pytest.mark.parametrize("why", ["another position", "no position", "not assigned any more"])
+@pytest.mark.parametrize("why", ["paused", "another position", "not assigned any more"])
 def test_what_can_t_be_handed_on_is_dropped_without_the_garbage_collector(fetched: Any, state: State, why: str) -> None:
     assert offsets(fetched.getall(1)) == [10]
     gone = weakref.ref(fetched._partition_records)
-    if why == "another position":
+    if why == "paused":
+        state.paused = True
+    elif why == "another position":
         state.position = 3
-    elif why == "no position":
-        state.has_valid_position = False
     else:
         fetched._assignment.active = False
     gc.disable()
@@ -99,11 +96,9 @@ def test_what_can_t_be_handed_on_is_dropped_without_the_garbage_collector(fetche
         gc.enable()
 
 
-def test_who_waits_hears_of_what_was_kept() -> None:
-    told: list[str] = []
-    fetcher = SimpleNamespace(_records={TP: object()}, _fetch_waiters={"one"}, _notify=told.append)
-    consumer = SimpleNamespace(_fetcher=fetcher)
-    kept_fetches.hand_on(consumer, [TopicPartition("t", 1)])
-    assert told == []
-    kept_fetches.hand_on(consumer, [TopicPartition("t", 1), TP])
-    assert told == ["one"]
+def test_who_reads_has_it() -> None:
+    program = (
+        "import bus.kafka_reader, bus.dropped_fetches as d, aiokafka.consumer.fetcher as f;"
+        " assert f.FetchResult.check_assignment is d._check_assignment"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
