@@ -1,50 +1,19 @@
-"""Reading given partitions from given offsets: an AIOKafkaConsumer without a group, one for each lane or role, so that
-no lane's unread records hold back another's."""
+"""Reading given partitions from given offsets, without a group: a reader's place in what a Fetcher brings."""
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Self
 
-import aiokafka.errors as kafka_errors
-from aiokafka import AIOKafkaConsumer
+from aiokafka.record.memory_records import MemoryRecords
 
-from bus import broken_writes, dropped_fetches
+from bus.fetching import BEGIN, END, Fetcher, Queue
 from bus.ports import ReadError, StoredRecord, TopicPartition
-
-broken_writes.mend()
-dropped_fetches.mend()
-GATHER_BYTES: Final = 256 * 1024
-_FEW: Final = 8
-"""Records of a fetch that was not worth waiting for."""
-_QUICK_S: Final = 0.01
-_QUICK_FETCHES: Final = 4
-
-
-class Gait:
-    """How long a fetch waits for more. While records come one by one each is fetched at once; while they stream, a fetch
-    gathers for a moment: each costs the broker and us as much as dozens of records, however little it brings."""
-
-    def __init__(self) -> None:
-        self.gathers = False
-        self._last_s = 0.0
-        self._quick = 0
-
-    def found(self, records: int, now: float) -> None:
-        """A poll brought so many records."""
-        if self.gathers:
-            self.gathers = records >= _FEW
-            self._quick = 0
-        else:
-            self._quick = self._quick + 1 if now - self._last_s < _QUICK_S else 0
-            self.gathers = self._quick >= _QUICK_FETCHES
-        self._last_s = now
 
 
 class KafkaReader:
-    """See bus.ports.Reader. `fetch_bytes`: most that one poll of a partition brings; bounds the memory of read-ahead.
-    `gather_ms`: how long a fetch waits for more while records stream."""
+    """See bus.ports.Reader. `fetch_bytes`, `fetch_wait_ms`, `gather_ms`: as of bus.fetching.Fetcher."""
 
     def __init__(
         self,
@@ -55,84 +24,107 @@ class KafkaReader:
         fetch_wait_ms: int = 250,
         gather_ms: int = 15,
     ) -> None:
-        self._options: dict[str, Any] = {
-            "bootstrap_servers": bootstrap,
-            "client_id": client_id,
-            "enable_auto_commit": False,
-            "auto_offset_reset": "none",
-            "max_partition_fetch_bytes": fetch_bytes,
-            "fetch_max_bytes": fetch_bytes * 16,
-            "fetch_max_wait_ms": fetch_wait_ms,
-            "check_crcs": False,  # TCP and the broker check; 0.3 µs a record
-            "request_timeout_ms": 10_000,
-            "retry_backoff_ms": 50,
-            "metadata_max_age_ms": 60_000,
-        }
-        self._consumer: Any = None
-        self._waits = {False: (1, fetch_wait_ms), True: (GATHER_BYTES, gather_ms)}
-        self._gait = Gait()
+        self._place(
+            Fetcher(bootstrap, client_id, fetch_bytes=fetch_bytes, wait_ms=fetch_wait_ms, gather_s=gather_ms / 1000)
+        )
+
+    @classmethod
+    def sharing(cls, fetcher: Fetcher) -> Self:
+        """With readers of other partitions: each has its own place and pace, and one request brings for all."""
+        reader = cls.__new__(cls)
+        reader._place(fetcher)
+        return reader
+
+    def _place(self, fetcher: Fetcher) -> None:
+        self.queues: dict[TopicPartition, Queue] = {}
+        self._fetcher = fetcher
+        self._came = asyncio.Event()
 
     async def start(self, positions: Mapping[TopicPartition, int]) -> None:
-        consumer = self._consumer = AIOKafkaConsumer(**self._options)
-        await consumer.start()
-        self._assign(positions)
-
-    def _assign(self, positions: Mapping[TopicPartition, int]) -> None:
-        self._consumer.assign([kafka_tp(tp) for tp in positions])
-        for tp, offset in positions.items():
-            self._consumer.seek(kafka_tp(tp), offset)
+        tps = [TopicPartition(*tp) for tp in positions]
+        self.queues = {tp: Queue(tp, positions[tp]) for tp in tps}
+        await self._fetcher.attach(self)
 
     async def stop(self) -> None:
-        if self._consumer is not None:
-            await self._consumer.stop()
-            self._consumer = None
+        await self._fetcher.detach(self)
+
+    def came(self) -> None:
+        """See bus.fetching.Reading."""
+        self._came.set()
 
     async def poll(self, timeout_s: float, most: int) -> Mapping[TopicPartition, Sequence[StoredRecord]]:
-        try:
-            found: Mapping[TopicPartition, Sequence[StoredRecord]] = await self._consumer.getmany(
-                timeout_ms=round(timeout_s * 1000), max_records=most
-            )
-        except (kafka_errors.OffsetOutOfRangeError, kafka_errors.NoOffsetForPartitionError) as fault:
-            raise ReadError(str(fault)) from None
+        self._came.clear()
+        found = self._hand_out(most)
         if found:
-            self._gait.found(sum(map(len, found.values())), time.monotonic())
-        elif self._gait.gathers:
-            self._gait.found(0, time.monotonic())
-        # aiokafka takes these for each request anew; there is no public way to change them.
-        fetcher = self._consumer._fetcher
-        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = self._waits[self._gait.gathers]
+            return found
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._came.wait()
+        except TimeoutError:
+            return {}
+        return self._hand_out(most)
+
+    def _hand_out(self, most: int) -> dict[TopicPartition, Sequence[StoredRecord]]:
+        found: dict[TopicPartition, Sequence[StoredRecord]] = {}
+        ready = [queue for queue in self.queues.values() if queue.ready]
+        for queue in ready:
+            if queue.fault:
+                raise ReadError(queue.fault)
+            if records := _taken(queue, most):
+                found[queue.tp] = records
+                most -= len(records)
+            # To the end of the line, so that those that a poll has no room for come first in the next.
+            self.queues[queue.tp] = self.queues.pop(queue.tp)
+            if not most:
+                break
+        if ready:
+            self._fetcher.wake()
         return found
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        self._consumer.pause(*map(kafka_tp, partitions))
+        for tp in partitions:
+            self.queues[tp].paused = True
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        self._consumer.resume(*map(kafka_tp, partitions))
+        resumed = [self.queues[tp] for tp in partitions]
+        for queue in resumed:
+            queue.paused = False
+        if any(queue.ready for queue in resumed):
+            self._came.set()
+        if resumed:
+            self._fetcher.wake()
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        self._consumer.seek(kafka_tp(partition), offset)
+        self.queues[partition].move(offset)
+        self._fetcher.wake()
 
     async def ends(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
-        found: Mapping[TopicPartition, int] = await self._consumer.end_offsets([kafka_tp(tp) for tp in partitions])
-        return found
+        return await self._fetcher.bounds(partitions, END)
 
     async def begins(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
-        found: Mapping[TopicPartition, int] = await self._consumer.beginning_offsets(
-            [kafka_tp(tp) for tp in partitions]
-        )
-        return found
+        return await self._fetcher.bounds(partitions, BEGIN)
 
     def lag(self) -> Mapping[TopicPartition, int]:
-        behind = {}
-        for tp in self._consumer.assignment():
-            state = self._consumer._subscription.subscription.assignment.state_value(tp)
-            if state.highwater is not None and state.has_valid_position:
-                behind[TopicPartition(*tp)] = max(0, state.highwater - state.position)
-        return behind
+        return {tp: max(0, queue.high - queue.position) for tp, queue in self.queues.items() if queue.high is not None}
 
 
-def kafka_tp(tp: TopicPartition) -> Any:
-    """aiokafka checks the type of what it hashes."""
-    from aiokafka import TopicPartition as KafkaTopicPartition
+def _taken(queue: Queue, most: int) -> list[StoredRecord]:
+    """At most so many of what was fetched, in order."""
+    records = queue.records
+    if queue.chunk:
+        records, queue.chunk = _decoded(queue.chunk, queue.position), b""
+    taken, queue.records = (records, []) if len(records) <= most else (records[:most], records[most:])
+    # The end of a chunk may have been compacted away.
+    queue.position = queue.records[0].offset if queue.records else queue.fetched
+    return taken
 
-    return KafkaTopicPartition(tp.topic, tp.partition)
+
+def _decoded(chunk: bytes, position: int) -> list[StoredRecord]:
+    """Its records from `position` on: a fetch brings whole batches, also the one that a position is in the middle of."""
+    found: list[StoredRecord] = []
+    batches = MemoryRecords(chunk)
+    while (batch := batches.next_batch()) is not None:
+        if not batch.is_control_batch:
+            found += batch
+    first = next((at for at, record in enumerate(found) if record.offset >= position), len(found))
+    return found[first:] if first else found

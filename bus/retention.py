@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaTopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from bus.kafka_reader import kafka_tp
 from bus.ports import TopicPartition
 from bus.topics import unreachable
 
@@ -22,7 +22,7 @@ async def offsets_at(bootstrap: str, partitions: Sequence[TopicPartition], at_ms
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     try:
         await consumer.start()
-        wanted = [kafka_tp(tp) for tp in partitions]
+        wanted = [KafkaTopicPartition(*tp) for tp in partitions]
         found = await consumer.offsets_for_times(dict.fromkeys(wanted, at_ms))
         ends = await consumer.end_offsets(wanted)
         return {
@@ -40,7 +40,9 @@ async def delete_before(bootstrap: str, offsets: Mapping[TopicPartition, int]) -
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
         await admin.start()
-        await admin.delete_records({kafka_tp(tp): RecordsToDelete(offset) for tp, offset in offsets.items()})
+        await admin.delete_records(
+            {KafkaTopicPartition(*tp): RecordsToDelete(offset) for tp, offset in offsets.items()}
+        )
     except kafka_errors.KafkaError as fault:
         raise unreachable(bootstrap, fault) from None
     finally:

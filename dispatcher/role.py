@@ -8,8 +8,10 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 
 from bus.assignor import Claim
+from bus.fetching import Fetcher
 from bus.kafka_member import KafkaMember
 from bus.kafka_publisher import KafkaPublisher
 from bus.kafka_reader import KafkaReader
@@ -35,6 +37,9 @@ from schemas.topics import Topics
 log = logger("dispatcher")
 FETCH_BYTES = 128 * 1024
 """Of one queue at a time: what all queues of a process may hold unread while their backlogs are full."""
+FETCH_WAIT_MS = 100
+GATHER_S = 0.015
+"""What records of a stream may wait for others before they are fetched."""
 PUBLISH_EVERY_S = 0.02
 """What an outcome may wait for others: it delays settling and receipts' answers, not sending."""
 
@@ -55,9 +60,18 @@ class Dispatcher:
             self._wake_lanes, lambda key, fault: log.error("reference_not_understood", key=key, fault=fault)
         )
         self._snapshot = Snapshot(self._reader("reference"), self._topics.reference, self._reference.apply)
+        # A short wait, so that a class that is resumed, or a lane that is taken, is read soon (DESIGN §5).
+        fetcher = Fetcher(
+            bootstrap,
+            f"{settings.instance_id}-lanes",
+            fetch_bytes=FETCH_BYTES,
+            wait_ms=FETCH_WAIT_MS,
+            gather_s=GATHER_S,
+        )
         self._world = World(
-            self._topics, self._publisher, self._reader, Sealer(seal_keys, os.urandom(8)), BlindIndex(index_key),
-            self._reference, book.current, settings.history_records, settings.drain_timeout_s, _open_log(settings.write_log),
+            self._topics, self._publisher, self._reader, partial(KafkaReader.sharing, fetcher),
+            Sealer(seal_keys, os.urandom(8)), BlindIndex(index_key), self._reference, book.current,
+            settings.history_records, settings.drain_timeout_s, _open_log(settings.write_log),
         )  # fmt: skip
         self.groups: dict[str, CarrierGroup] = {}
         self._health = Health()
@@ -74,11 +88,9 @@ class Dispatcher:
         """carriers.toml says something that our groups do not do yet."""
 
     def _reader(self, name: str) -> KafkaReader:
-        # Lanes poll often and little: a short wait, so that a class that is resumed is read soon (DESIGN §5).
         return KafkaReader(
-            self._settings.kafka_bootstrap, f"{self._settings.instance_id}-{name}", fetch_wait_ms=100,
-            fetch_bytes=FETCH_BYTES,
-        )  # fmt: skip
+            self._settings.kafka_bootstrap, f"{self._settings.instance_id}-{name}", fetch_wait_ms=FETCH_WAIT_MS
+        )
 
     async def run(self, on_ready: Callable[[int], None]) -> None:
         """Until told to stop. `on_ready` gets the port of /readyz. Raises OperatorError."""

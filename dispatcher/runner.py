@@ -61,6 +61,8 @@ class World:
     topics: Topics
     publisher: Publisher
     make_reader: ReaderFactory
+    lane_reader: Callable[[], Reader]
+    """Makes a lane's: they share what fetches."""
     sealer: Sealer
     index: BlindIndex
     reference: Reference
@@ -157,7 +159,7 @@ class LaneRunner:
         self.turn_soon()
 
     async def _start_reading(self, positions: dict[TopicPartition, int]) -> None:
-        self._reader = self._world.make_reader(f"{self.carrier.name}-{self.number}")
+        self._reader = self._world.lane_reader()
         await self._reader.start(positions)
         self._reading = asyncio.create_task(self._read(self._reader))
 
@@ -201,15 +203,18 @@ class LaneRunner:
             self._redirect(now_ms)
         if lane.dead:
             self._bury(now_ms)
-        for parcel in lane.outbox.take():
-            self._unacknowledged += 1
-            self._world.publisher.publish(
-                self._outcomes, parcel.partition, parcel.entries, partial(self._published, parcel), lasting=True
-            )
+        self._publish_outcomes()
         if self._ahead and self._reader is not None:
             self._ahead.regulate(self._reader)
         self._wake_committer()
         self._arm(now, soonest=0.0005 if writes else BLOCKED_S)
+
+    def _publish_outcomes(self) -> None:
+        for parcel in self.lane.outbox.take():
+            self._unacknowledged += 1
+            self._world.publisher.publish(
+                self._outcomes, parcel.partition, parcel.entries, partial(self._published, parcel), lasting=True
+            )
 
     def _arm(self, now: float, soonest: float) -> None:
         deadline = self.lane.deadline(now)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from bus.assignor import Claim
+from bus.fetching import Fetcher
 from bus.kafka_member import KafkaMember
 from bus.kafka_publisher import KafkaPublisher
 from bus.kafka_reader import KafkaReader
@@ -117,9 +118,13 @@ class KafkaBackend:
 
     is_kafka = True
 
-    def __init__(self, bootstrap: str, prefix: str) -> None:
+    def __init__(self, bootstrap: str, prefix: str, *, shared: bool = False) -> None:
+        """`shared`: its readers share one fetcher, as the lanes of a process do."""
         self.bootstrap = bootstrap
         self.prefix = prefix
+        self._fetcher = (
+            Fetcher(bootstrap, "shared", fetch_bytes=262_144, wait_ms=50, gather_s=0.015) if shared else None
+        )
 
     def name(self, name: str) -> str:
         return self.prefix + name
@@ -133,6 +138,8 @@ class KafkaBackend:
         return KafkaPublisher(self.bootstrap, "contract")
 
     def reader(self) -> Reader:
+        if self._fetcher is not None:
+            return KafkaReader.sharing(self._fetcher)
         return KafkaReader(self.bootstrap, "contract", fetch_wait_ms=50)
 
     def member(self, group: str, topics: Sequence[str], claim: Claim) -> Joined:

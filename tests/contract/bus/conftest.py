@@ -13,12 +13,17 @@ from bus.ports import Publisher, Reader, TopicPartition
 from tests.contract.bus.backends import Backend, Joined, KafkaBackend, MemoryBackend, until
 
 
+def on_kafka(request: pytest.FixtureRequest, *, shared: bool = False) -> KafkaBackend:
+    bootstrap, prefix = request.getfixturevalue("kafka_bootstrap"), request.getfixturevalue("topic_prefix")
+    return KafkaBackend(bootstrap, prefix, shared=shared)
+
+
 @pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.servers)])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """See the module's docstring."""
     if request.param == "memory":
         return MemoryBackend()
-    return KafkaBackend(request.getfixturevalue("kafka_bootstrap"), request.getfixturevalue("topic_prefix"))
+    return on_kafka(request)
 
 
 @pytest.fixture

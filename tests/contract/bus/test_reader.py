@@ -8,8 +8,14 @@ import time
 import pytest
 
 from bus.ports import Publisher, Reader, ReadError, TopicPartition
-from tests.contract.bus.backends import Backend, publish, read_all
-from tests.contract.bus.conftest import MakeReader
+from tests.contract.bus.backends import Backend, MemoryBackend, publish, read_all
+from tests.contract.bus.conftest import MakeReader, on_kafka
+
+
+@pytest.fixture(params=["memory", *[pytest.param(name, marks=pytest.mark.servers) for name in ("kafka", "shared")]])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """`shared`: a real Kafka, and one fetcher for all readers of a test."""
+    return MemoryBackend() if request.param == "memory" else on_kafka(request, shared=request.param == "shared")
 
 
 @pytest.fixture

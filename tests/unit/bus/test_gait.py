@@ -1,29 +1,42 @@
-"""When a reader's fetches gather: streams do, single records don't wait."""
+"""When a fetcher's fetches gather: streams do, single records hardly wait."""
 
 from __future__ import annotations
 
-from bus.kafka_reader import Gait
+from bus.fetching import Gait
+
+SETTLE_S, GATHER_S = 0.003, 0.015
 
 
-def walk(gait: Gait, gap_s: float, records: int, times: int, start: float = 100.0) -> list[bool]:
-    found = []
-    for number in range(times):
-        gait.found(records, start + gap_s * number)
-        found.append(gait.gathers)
-    return found
+def walk(gait: Gait, gap_s: float, records: int, times: int, start: float = 100.0) -> list[float]:
+    return [gait.pause_s(records, start + gap_s * number) for number in range(times)]
 
 
-def test_records_that_come_one_by_one_are_fetched_at_once() -> None:
-    assert not any(walk(Gait(), 0.05, 1, 50))
+def new() -> Gait:
+    return Gait(SETTLE_S, GATHER_S)
+
+
+def test_records_that_come_one_by_one_wait_only_for_their_like() -> None:
+    assert walk(new(), 0.05, 1, 50) == [SETTLE_S] * 50
+
+
+def test_after_a_fetch_that_found_nothing_the_next_one_is_sent_at_once() -> None:
+    assert walk(new(), 0.1, 0, 5) == [0.0] * 5
 
 
 def test_a_stream_is_gathered_after_a_few_quick_fetches() -> None:
-    assert walk(Gait(), 0.002, 20, 6) == [False, False, False, False, True, True]
+    assert walk(new(), 0.002, 20, 6) == [SETTLE_S] * 4 + [GATHER_S] * 2
 
 
 def test_it_stays_while_fetches_are_worth_it_and_ends_with_one_that_is_not() -> None:
-    gait = Gait()
+    gait = new()
     walk(gait, 0.002, 20, 6)
-    assert all(walk(gait, 0.015, 200, 20, 101.0))
-    assert walk(gait, 0.015, 1, 1, 102.0) == [False]
-    assert walk(gait, 0.015, 1, 5, 102.1) == [False] * 5
+    assert walk(gait, 0.015, 200, 20, 101.0) == [GATHER_S] * 20
+    assert walk(gait, 0.015, 1, 1, 102.0) == [SETTLE_S]
+    assert walk(gait, 0.015, 1, 5, 102.1) == [SETTLE_S] * 5
+
+
+def test_nobody_waits_while_fetches_come_full() -> None:
+    gait = new()
+    walk(gait, 0.002, 20, 6)
+    assert gait.pause_s(5000, 100.02, full=True) == 0.0
+    assert gait.pause_s(200, 100.03) == GATHER_S

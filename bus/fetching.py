@@ -1,0 +1,319 @@
+"""Fetching for one reader, or for all of a process: one request at a time to each broker, whoever reads.
+
+A fetch costs the broker and us as much as dozens of records, however little it brings; a reader's own for each lane made them
+a third of what a single message cost Kafka. aiokafka gives connections and metadata; its own fetcher asks for
+nothing while one partition has unread records, and says all in each request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
+
+import aiokafka.errors as kafka_errors
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.offset import OffsetRequest
+
+from bus import broken_writes
+from bus.fetch_protocol import FetchAnswer, Found, Session, measure
+from bus.ports import StoredRecord, TopicPartition
+from runtime.logs import logger
+from runtime.tasks import end
+
+broken_writes.mend()
+log = logger("bus.fetching")
+RETRY_S: Final = 0.1
+OUT_OF_RANGE: Final = 1
+BEGIN: Final = -2
+END: Final = -1
+_AT_ONCE: Final = 16
+_FEW: Final = 8
+"""Records of a fetch that was not worth waiting for."""
+_QUICK_S: Final = 0.012
+_QUICK_FETCHES: Final = 4
+
+
+class Gait:
+    """How long after a fetch that brought something the next one is sent. While records come one by one: just long enough for
+    what was published together. While they stream a fetch gathers for longer. Pure."""
+
+    def __init__(self, settle_s: float, gather_s: float) -> None:
+        self._settle_s = settle_s
+        self._gather_s = gather_s
+        self.gathers = False
+        self._last_s = 0.0
+        self._quick = 0
+
+    def pause_s(self, records: int, now: float, *, full: bool = False) -> float:
+        """A fetch brought so many records; `full`: about as much as one may bring."""
+        if self.gathers:
+            self.gathers = records >= _FEW
+            self._quick = 0
+        else:
+            self._quick = self._quick + 1 if records and now - self._last_s < _QUICK_S else 0
+            self.gathers = self._quick >= _QUICK_FETCHES
+        self._last_s = now
+        if full or not records:
+            return 0.0
+        return self._gather_s if self.gathers else self._settle_s
+
+
+class Queue:
+    """A partition as one reader reads it. `position`: the next offset to hand out; `fetched`: the next to fetch."""
+
+    __slots__ = ("chunk", "fault", "fetched", "high", "paused", "position", "records", "tp")
+
+    def __init__(self, tp: TopicPartition, position: int) -> None:
+        self.tp = tp
+        self.paused = False
+        self.high: int | None = None
+        self.move(position)
+
+    def move(self, position: int) -> None:
+        """What was fetched is forgotten."""
+        self.position = self.fetched = position
+        self.chunk = b""
+        """Fetched and not decoded, up to `fetched`."""
+        self.records: list[StoredRecord] = []
+        """Decoded and not handed out."""
+        self.fault = ""
+        """Why it can't be read."""
+
+    @property
+    def wants(self) -> bool:
+        """Whether more is to be fetched: not while something of it waits to be handed out."""
+        return not (self.paused or self.chunk or self.records or self.fault)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to hand out, or to tell."""
+        return not self.paused and bool(self.chunk or self.records or self.fault)
+
+
+class Reading(Protocol):
+    """One who reads."""
+
+    queues: dict[TopicPartition, Queue]
+
+    def came(self) -> None:
+        """Some queue has records, or a fault."""
+        ...
+
+
+class Fetcher:
+    """`fetch_bytes`: most that a fetch brings of a partition, and a sixteenth of what it brings at all; bounds what is held unread.
+    `wait_ms`: how long the broker keeps a fetch that finds nothing, and so how long a partition that is resumed, or a reader
+    that begins meanwhile, may wait. `gather_s`: see Gait."""
+
+    def __init__(
+        self, bootstrap: str, client_id: str, *, fetch_bytes: int, wait_ms: int, gather_s: float,
+        settle_s: float = 0.003,
+    ) -> None:  # fmt: skip
+        self._options: dict[str, Any] = {
+            "bootstrap_servers": bootstrap,
+            "client_id": client_id,
+            "request_timeout_ms": 10_000,
+            "retry_backoff_ms": 50,
+            "metadata_max_age_ms": 60_000,
+        }
+        self._fetch_bytes = fetch_bytes
+        self._most_bytes = _AT_ONCE * fetch_bytes
+        self._wait_ms = wait_ms
+        self._pace = (settle_s, gather_s)
+        self._client: Any = None
+        self._readings: list[Reading] = []
+        self._leaders: dict[TopicPartition, int] = {}
+        self._followed: dict[int, asyncio.Task[None]] = {}
+        self._changed: dict[int, asyncio.Event] = {}
+        self._opening = asyncio.Lock()
+        self._again: asyncio.TimerHandle | None = None
+        self._failing: set[int] = set()
+        """Nodes whose last fetch failed, told once."""
+
+    async def attach(self, reading: Reading) -> None:
+        """Reads for it, too, from its queues' positions on. Raises kafka_errors.KafkaError."""
+        async with self._opening:
+            if self._client is None:
+                self._client = await self._connected()
+            for topic in {tp.topic for tp in reading.queues}:
+                await self._client.add_topic(topic)
+            self._readings.append(reading)
+        self.wake()
+
+    async def _connected(self) -> Any:
+        client = AIOKafkaClient(**self._options)
+        try:
+            await client.bootstrap()
+        except BaseException:
+            await client.close()
+            raise
+        client.cluster.add_listener(self._leaders_changed)
+        return client
+
+    async def detach(self, reading: Reading) -> None:
+        """Reads no more for it; the last one closes the connections."""
+        async with self._opening:
+            if reading in self._readings:
+                self._readings.remove(reading)
+            if self._readings or self._client is None:
+                return
+            if self._again is not None:
+                self._again.cancel()
+                self._again = None
+            followed, self._followed = self._followed, {}
+            for task in followed.values():
+                await end(task)
+            client, self._client = self._client, None
+            await client.close()
+        self._leaders.clear()
+        self._changed.clear()
+
+    def wake(self) -> None:
+        """Some queue wants to be fetched that did not before."""
+        if self._client is None:
+            return
+        for node in {self._leader(queue.tp) for queue in self._queues() if queue.wants}:
+            if node < 0:
+                self._ask_again()
+            elif node in self._followed:
+                self._changed[node].set()
+            else:
+                self._changed[node] = asyncio.Event()
+                self._followed[node] = asyncio.create_task(self._follow(node))
+
+    def _ask_again(self) -> None:
+        """Who leads, in a while: it was asked just now."""
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(RETRY_S, self._ask_now)
+
+    def _ask_now(self) -> None:
+        self._again = None
+        self._client.force_metadata_update()
+
+    def _leaders_changed(self, _cluster: Any) -> None:
+        self._leaders.clear()
+        self.wake()
+
+    def _queues(self) -> Iterable[Queue]:
+        for reading in self._readings:
+            yield from reading.queues.values()
+
+    def _leader(self, tp: TopicPartition) -> int:
+        """-1: not known."""
+        node = self._leaders.get(tp)
+        if node is None:
+            found = self._client.cluster.leader_for_partition(tp)
+            node = self._leaders[tp] = -1 if found is None else found
+        return node
+
+    # ---- fetching
+
+    async def _follow(self, node: int) -> None:
+        session, gait = Session(), Gait(*self._pace)
+        while True:
+            try:
+                pause_s = await self._fetch(node, session, gait)
+            except kafka_errors.KafkaError as fault:
+                if node not in self._failing:
+                    log.warning("fetch_failed", node=node, fault=repr(fault))
+            except Exception:
+                log.exception("fetch_failed", node=node)
+            else:
+                self._failing.discard(node)
+                await asyncio.sleep(pause_s)
+                continue
+            self._failing.add(node)
+            session = Session()
+            self._client.force_metadata_update()
+            await asyncio.sleep(RETRY_S)
+
+    async def _fetch(self, node: int, session: Session, gait: Gait) -> float:
+        """One round; gives how long to wait before the next."""
+        changed = self._changed[node]
+        changed.clear()
+        asked = {
+            queue.tp: (queue.fetched, self._fetch_bytes)
+            for queue in self._queues()
+            if queue.wants and self._leader(queue.tp) == node
+        }
+        if not asked:
+            await changed.wait()
+            return 0.0
+        answer = await self._client.send(node, session.request(asked, self._wait_ms, self._most_bytes))
+        if answer.error:
+            raise kafka_errors.for_code(answer.error)(f"session {session.id}")
+        session.answered(answer)
+        records = self._take(answer, asked)
+        full = records > 0 and sum([len(found.records) for found in answer.found]) >= self._most_bytes // 2
+        return gait.pause_s(records, time.monotonic(), full=full)
+
+    def _take(self, answer: FetchAnswer, asked: Mapping[TopicPartition, tuple[int, int]]) -> int:
+        """Gives what came to its readers; how many records that were."""
+        records, faults = 0, set()
+        for reading in self._readings:
+            came = False
+            for found in answer.found:
+                queue = reading.queues.get(found.tp)
+                # Unless it was moved meanwhile.
+                if queue is not None and found.tp in asked and queue.fetched == asked[found.tp][0]:
+                    count, fault = _give(queue, found)
+                    records += count
+                    came = came or count > 0 or bool(queue.fault)
+                    faults |= {fault} - {0}
+            if came:
+                reading.came()
+        if faults:
+            # A leader that moved, mostly: what it was asked for is asked for again, of whoever leads then.
+            raise kafka_errors.for_code(min(faults))()
+        return records
+
+    # ---- ends
+
+    async def bounds(self, tps: Iterable[TopicPartition], which: int) -> dict[TopicPartition, int]:
+        """BEGIN: the first offset that is kept of each; END: the one after the last. Waits while a broker is away."""
+        left, found = set(tps), {}
+        for topic in {tp.topic for tp in left}:
+            await self._client.add_topic(topic)
+        while left:
+            try:
+                for node in {self._leader(tp) for tp in left}:
+                    found.update(await self._bounds(node, [tp for tp in left if self._leader(tp) == node], which))
+            except kafka_errors.KafkaError as fault:
+                if not fault.retriable:
+                    raise
+                self._client.force_metadata_update()
+                await asyncio.sleep(RETRY_S)
+            left -= found.keys()
+        return found
+
+    async def _bounds(self, node: int, tps: list[TopicPartition], which: int) -> dict[TopicPartition, int]:
+        if node < 0:
+            raise kafka_errors.StaleMetadata(f"{tps[0].topic}[{tps[0].partition}] has no leader")
+        topics: dict[str, list[tuple[int, int]]] = {}
+        for tp in tps:
+            topics.setdefault(tp.topic, []).append((tp.partition, which))
+        answer = await self._client.send(node, OffsetRequest(-1, 0, list(topics.items())))
+        found = {}
+        for topic, partitions in answer.topics:
+            for partition, code, _, offset in partitions:
+                if code:
+                    raise kafka_errors.for_code(code)(f"{topic}[{partition}]")
+                found[TopicPartition(topic, partition)] = offset
+        return found
+
+
+def _give(queue: Queue, found: Found) -> tuple[int, int]:
+    """(records that came, what is at fault with the fetch itself)."""
+    if found.error == OUT_OF_RANGE:
+        queue.fault = f"{queue.tp.topic}[{queue.tp.partition}] does not have the offset {queue.fetched}"
+        return 0, 0
+    if found.error:
+        return 0, found.error
+    queue.high = found.high
+    after, count = measure(found.records) if found.records else (-1, 0)
+    if after > queue.fetched:
+        queue.chunk = found.records
+        queue.fetched = after
+    return count, 0
