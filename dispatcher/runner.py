@@ -301,6 +301,9 @@ class LaneRunner:
         if got.unanswered:
             self.lane.unanswered(got.unanswered, "no_answer", now, now_ms)
         if got.deliveries:
+            # A receipt may come in one piece with the answer that it is about; behind it in its partition no recorder sees it
+            # first, and has to park it.
+            self._publish_outcomes()
             self._desk.take(connection, got.deliveries, now_ms)
         self.turn_soon()
 
