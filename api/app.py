@@ -11,14 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from api.audit_routes import AuditQuery, audit_routes
 from api.batch_routes import batch_routes
 from api.bodies import faults_of
 from api.carrier_routes import carrier_routes
 from api.documentation import documentation_routes
-from api.door import Door
 from api.doubt_routes import DoubtQuery, doubt_routes
 from api.edge import Edge, internal_fault, problem_response, request_id_of
 from api.key_routes import key_routes
@@ -41,8 +39,8 @@ _QUERY_NAMES: Final = tuple(
 )
 
 
-def create_app(services: Services, *, door: bool = True) -> ASGIApp:
-    """The app, wrapped in its edge. `door`: with the quick way in for single messages."""
+def create_app(services: Services) -> Edge:
+    """The app, wrapped in its edge."""
     app = FastAPI(
         title="smpp-dispatch",
         version=VERSION,
@@ -64,7 +62,7 @@ def create_app(services: Services, *, door: bool = True) -> ASGIApp:
         routes(app.router, services)
     documentation_routes(app.router, cache(lambda: document(app)))
     app.router.routes.extend(_health_routes(services.health))
-    return Edge(Door(app, services) if door else app, services.clock)
+    return Edge(app, services.clock)
 
 
 def _health_routes(health: Health) -> list[Route]:

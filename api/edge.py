@@ -63,7 +63,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        exchange = _Exchange(_adopted(scope), receive, send, self._clock, state)
+        exchange = _Exchange(adopted(_told_id(scope)), receive, send, self._clock, state)
         state["request_id"] = exchange.request_id
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -71,30 +71,46 @@ class Edge:
             exchange.status = CLIENT_GONE
         except Refusal as fault:
             await problem_response(fault, exchange.request_id)(scope, exchange.receive, exchange.send)
-        except Exception:
-            log.exception("request_failed", path=scope["path"], request_id=exchange.request_id)
+        except Exception as fault:
+            self.tell_fault(scope["path"], exchange.request_id, fault)
             if not exchange.status:
                 await problem_response(internal_fault(), exchange.request_id)(scope, exchange.receive, exchange.send)
             elif not exchange.complete:
                 raise  # half an answer is out: the server closes the connection, so that nobody takes it for a whole one
         finally:
-            exchange.tell(scope)
-            if exchange.status == 503:
-                self._tell_unavailable(scope)
+            self.tell(scope["method"], template_of(scope), exchange.status, exchange.since, exchange.request_id)
 
-    def _tell_unavailable(self, scope: Scope) -> None:
+    def tell(self, method: str, route: str, status: int, since: float, request_id: str) -> None:
+        """For metrics and logs: a request that was complete at `since` (monotonic seconds) is answered, or its client gone."""
+        seconds = self._clock.monotonic() - since
+        _seconds_of(route, status).observe(seconds)
+        log.debug("request", method=method, route=route, status=status, seconds=seconds, request_id=request_id)
+        if status == 503:
+            self._tell_unavailable(route)
+
+    def _tell_unavailable(self, route: str) -> None:
         # An outage refuses thousands a second: the metric has them all, the log a line a second.
         self._refused += 1
         if self._clock.monotonic() - self._told_at >= _QUIET_S:
-            log.warning("unavailable", route=template_of(scope), answers=self._refused)
+            log.warning("unavailable", route=route, answers=self._refused)
             self._refused, self._told_at = 0, self._clock.monotonic()
 
+    @staticmethod
+    def tell_fault(path: str, request_id: str, fault: BaseException) -> None:
+        """For the log: a fault of ours, of which the client is told no more than its request's id."""
+        log.error("request_failed", path=path, request_id=request_id, exc_info=fault)
 
-def _adopted(scope: Scope) -> str:
+
+def adopted(told: bytes | None) -> str:
+    """A request's id: its own X-Request-Id, if that is a sane one, else drawn."""
+    return told.decode() if told is not None and _REQUEST_ID(told) else secrets.token_hex(12)
+
+
+def _told_id(scope: Scope) -> bytes | None:
     for name, value in scope["headers"]:
         if name == b"x-request-id":
-            return value.decode() if _REQUEST_ID(value) else secrets.token_hex(12)
-    return secrets.token_hex(12)
+            return bytes(value)
+    return None
 
 
 class _Exchange:
@@ -109,12 +125,12 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._monotonic = clock.monotonic
-        self._since = clock.monotonic()
+        self.since = clock.monotonic()
 
     async def receive(self) -> Message:
         message = await self._receive()
         if not message.get("more_body", False) and message["type"] == "http.request":
-            self._since = self._monotonic()
+            self.since = self._monotonic()
         return message
 
     async def send(self, message: Message) -> None:
@@ -129,19 +145,6 @@ class _Exchange:
     def _more(self) -> Iterable[tuple[bytes, bytes]]:
         more = self._state.get("headers")
         return more() if more is not None else ()
-
-    def tell(self, scope: Scope) -> None:
-        seconds = self._monotonic() - self._since
-        route = template_of(scope)
-        _seconds_of(route, self.status).observe(seconds)
-        log.debug(
-            "request",
-            method=scope["method"],
-            route=route,
-            status=self.status,
-            seconds=seconds,
-            request_id=self.request_id,
-        )
 
 
 @cache

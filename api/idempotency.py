@@ -192,5 +192,10 @@ def both_days(ids: Iterable[bytes]) -> list[bytes]:
     """Each keyed id as it is, and as it was a day before: a repeat may come over midnight."""
     out: list[bytes] = []
     for one in ids:
-        out += (one, at_day(one, millis_of(one) - DAY_MS))
+        out += (one, other_day(one))
     return out
+
+
+def other_day(keyed: bytes) -> bytes:
+    """A keyed id as the day before would have made it."""
+    return at_day(keyed, millis_of(keyed) - DAY_MS)

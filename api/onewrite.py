@@ -27,6 +27,17 @@ class Gathering:
             self._loop.call_soon(self._flush)
         self._pieces.append(data)
 
+    def write_now(self, data: bytes) -> None:
+        """For what is whole: after what was written, without waiting for the turn to end."""
+        if self._pieces:
+            self._pieces.append(data)
+            self._flush()
+        else:
+            self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
     def close(self) -> None:
         """After what was written."""
         self._flush()
@@ -42,4 +53,5 @@ class OneWrite(HttpToolsProtocol):
     """See the module."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(cast("asyncio.Transport", Gathering(transport, self.loop)))
+        self.gathering = Gathering(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", self.gathering))

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from api.acceptance import Desk
 from api.acts import Acts
 from api.app import create_app
+from api.door import Door
+from api.entrance import entrance_through
 from api.following import Background, KafkaWatch, Routes, check_topics
 from api.idempotency import KeyedLookups
 from api.intake import Intake
@@ -75,9 +77,9 @@ class ApiProcess:
         board = self.services.board
         self._status = Snapshot(KafkaReader(bootstrap, client_id), self._topics.carrier_status, board.apply)
         self._routes = Routes(self.services, settings.carriers_file, environ, self._topics, bootstrap)
-        self._http = HttpServer(
-            create_app(self.services), settings.http_host, settings.http_port, settings.drain_timeout_s
-        )
+        app = create_app(self.services)
+        entrance = entrance_through(Door(self.services, app))
+        self._http = HttpServer(app, entrance, settings.http_host, settings.http_port, settings.drain_timeout_s)
         self._metrics = HealthServer(self.services.health, settings.metrics_host, settings.metrics_port)
 
     def _services(self, carriers: CarrierBook, sealer: Sealer, blind: BlindIndex, book: ReferenceBook) -> Services:

@@ -66,21 +66,27 @@ class Quotas:
             quota.change(account.rate_per_s, account.per_day, self._clock.monotonic())
         return quota
 
-    @contextmanager
-    def taking(self, name: str, count: int) -> Iterator[Taken]:
-        """Lets `count` messages in, all or none; what the block did not spend is given back. Raises Refusal (rate_limited)."""
-        taken = Taken(count)
+    def take(self, name: str, count: int) -> Quota | None:
+        """Lets `count` messages in, all or none. Gives the quota, to which the caller gives back what was not spent; None for
+        an account without limits. Raises Refusal (rate_limited)."""
         quota = self.of(name)
         if quota is None:
-            yield taken
-            return
+            return None
         exceeded = quota.take(count, self._clock.monotonic(), self._clock.wall_ms())
         if exceeded is not None:
             raise limited(name, quota, exceeded, count)
+        return quota
+
+    @contextmanager
+    def taking(self, name: str, count: int) -> Iterator[Taken]:
+        """The same; what the block did not spend is given back."""
+        taken = Taken(count)
+        quota = self.take(name, count)
         try:
             yield taken
         finally:
-            quota.give_back(count - taken.spent)
+            if quota is not None:
+                quota.give_back(count - taken.spent)
 
     @contextmanager
     def taking_some(self, name: str, count: int) -> Iterator[Taken]:

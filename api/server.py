@@ -13,15 +13,16 @@ from runtime.health import KEEP_ALIVE_S, config_socket
 
 
 class HttpServer:
-    """Serves the app. `drain_s`: how long requests under way may take when it stops."""
+    """Serves the app. `protocol`: what speaks HTTP with each connection; `drain_s`: how long requests under way may take when
+    it stops."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, drain_s: float) -> None:
+    def __init__(self, app: ASGIApp, protocol: type[OneWrite], host: str, port: int, drain_s: float) -> None:
         self._host = host
         self._port = port
         config = uvicorn.Config(
             app,
             interface="asgi3",
-            http=OneWrite,
+            http=protocol,
             ws="none",
             lifespan="off",
             log_config=None,

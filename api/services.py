@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -46,12 +46,12 @@ class Services:
 
         Raises Refusal (unauthorized, forbidden).
         """
-        caller = self.caller_of(request.headers, request.scope["state"])
+        caller = self.caller_of(request.headers.get("authorization"), request.scope["state"])
         return require(caller, scope) if scope else caller
 
-    def caller_of(self, headers: Mapping[str, str], state: dict[str, Any]) -> Caller:
-        """The same from the headers, whatever it may do. Raises Refusal (unauthorized)."""
-        caller = authenticate(headers.get("authorization"), self.book)
+    def caller_of(self, authorization: str | None, state: dict[str, Any]) -> Caller:
+        """The same from the Authorization header, whatever it may do. Raises Refusal (unauthorized)."""
+        caller = authenticate(authorization, self.book)
         account, quotas = caller.account, self.desk.quotas
         if quotas.of(account) is not None:
             state["headers"] = lambda: quotas.headers(account)

@@ -30,7 +30,7 @@ class Uploads:
     """`most_bytes`: largest body; `most_held`: most bytes of bodies in this process at once, after which 503 is answered."""
 
     def __init__(self, most_bytes: int, most_held: int) -> None:
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._most_held = most_held
         self.held = 0
         self._stopping = False
@@ -44,7 +44,7 @@ class Uploads:
         """The whole body, held until the end of the block. Raises Refusal (body_too_large, request_timeout,
         intake_unavailable), ClientGone."""
         announced = headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > self._most_bytes:
+        if announced.isdigit() and int(announced) > self.most_bytes:
             raise self._too_large()
         pieces: list[bytes] = []
         try:
@@ -52,6 +52,19 @@ class Uploads:
             yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
         finally:
             self.held -= sum(map(len, pieces))
+
+    def hold(self, size: int) -> None:
+        """A whole body of so many bytes, not above `most_bytes`, is there until `release`. Raises Refusal
+        (intake_unavailable): then it does not count."""
+        self.held += size
+        try:
+            self._check(size)
+        except Refusal:
+            self.held -= size
+            raise
+
+    def release(self, size: int) -> None:
+        self.held -= size
 
     async def _read(self, receive: Receive, pieces: list[bytes]) -> None:
         size, more = 0, True
@@ -72,13 +85,13 @@ class Uploads:
             raise _silent() from None
 
     def _check(self, size: int) -> None:
-        if size > self._most_bytes:
+        if size > self.most_bytes:
             raise self._too_large()
         if self.held > self._most_held:
             raise unavailable("this process is busy with other large bodies; this request was not sent")
 
     def _too_large(self) -> Refusal:
-        return refusal("body_too_large", f"the body is larger than {self._most_bytes} bytes", headers=_CLOSE)
+        return refusal("body_too_large", f"the body is larger than {self.most_bytes} bytes", headers=_CLOSE)
 
     async def lines(self, receive: Receive) -> AsyncIterator[list[bytes]]:
         """The lines of a stream, as many at once as have come; empty ones are left out. Raises as `body`."""

@@ -12,10 +12,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api import examples
-from api.acceptance import Answer
+from api.acceptance import MESSAGES, Answer
 from api.answers import BatchAnswer, MessageAccepted
 from api.batches import accept_batch
-from api.door import MESSAGES, take_message
 from api.edge import shown
 from api.idempotency import check_key
 from api.openapi import KEY_HEADER, SECURED, answers, body_of, problems
@@ -83,7 +82,11 @@ def write_routes(router: APIRouter, services: Services) -> None:
     )
     async def post_message(request: Request) -> Response:
         """202 says that the message is in Kafka, on every replica that counts: it will not be lost."""
-        return response_of(await take_message(services, request.headers, request.receive, request.scope["state"]))
+        caller = services.caller(request, "send")
+        check_media(request, JSON)
+        key = check_key(request.headers.get("idempotency-key"))
+        async with uploads.body(request.headers, request.receive) as raw:
+            return response_of(await desk.message(caller, raw, key))
 
     @router.post(
         "/v1/messages/preview",

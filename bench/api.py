@@ -1,7 +1,12 @@
-"""What acceptance costs: microseconds of CPU a message, in bulk and one by one, through the whole app.
+"""What acceptance costs: microseconds of CPU a message, in bulk and one by one.
 
-Runs the app in this process, driven over ASGI (no socket), against the in-memory twin of Kafka or, with --kafka, a real
-one: then the producer's work counts, too. Prints the best of several rounds: the machine is shared.
+Runs the app in this process, against the in-memory twin of Kafka or, with --kafka, a real one: then the producer's work
+counts, too. Prints the best of several rounds: the machine is shared.
+
+    bulk       batches, through the app
+    single     messages from 50 connections at once: parser, door, desk, answer; all but the sockets
+    framework  the same where the door is not taken: uvicorn's cycle and task for each, the app and its route
+    core       messages over the desk, one by one
 
     python -m bench.api [--kafka 127.0.0.1:9092] [--size 1000] [--requests 20] [--keyed] [--profile] [--json]
     python -m bench.api --parse             ways to read a batch: why bodies are typed dictionaries (api.shapes)
@@ -18,27 +23,28 @@ import pstats
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Any, NoReturn, cast
 
-import msgspec
+import uvicorn
 import uvloop
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from pydantic_core import from_json
+from uvicorn.server import ServerState
 
 from api.acceptance import Desk
 from api.acts import Acts
 from api.app import create_app
-from api.bodies import read_batch
+from api.door import Door
+from api.entrance import entrance_through
 from api.idempotency import KeyedLookups
 from api.intake import Caller, Intake
 from api.issuing import ID_BYTES, SECRET_BYTES, issue
+from api.onewrite import OneWrite
 from api.posting import Posting
 from api.quotas import Quotas
 from api.reference import ReferenceBook
 from api.services import Services
-from api.shapes import BATCH, MESSAGE
 from api.status import StatusBoard
 from api.uploads import Uploads
+from bench.parsing import parse
 from bus.kafka_publisher import KafkaPublisher
 from bus.memory import MemoryCluster, MemoryPublisher
 from bus.ports import Publisher
@@ -52,6 +58,7 @@ from schemas.sealing import BlindIndex, Sealer
 from schemas.topics import Topics
 
 ROUNDS = 5
+CONNECTIONS = 50
 NAMES = ("alpha", "beta")
 BOOK = {
     "carriers": {
@@ -104,9 +111,10 @@ class Bench:
         for key, value in issued.entries:
             book.apply(key or b"", value)
         self.app = create_app(services)
+        self.entrance = entrance_through(Door(services, self.app))
         self.desk = desk
         self.caller = Caller("k", "shop", frozenset({"send"}), True)
-        self._headers = [
+        self.headers = [
             (b"host", b"127.0.0.1:8080"),
             (b"user-agent", b"bench"),
             (b"authorization", f"Bearer {issued.secret}".encode()),
@@ -127,7 +135,7 @@ class Bench:
             nonlocal status
             status = message.get("status", status)
 
-        headers = [*self._headers, (b"content-length", str(len(body)).encode())]
+        headers = [*self.headers, (b"content-length", str(len(body)).encode())]
         if key:
             headers.append((b"idempotency-key", key))
         scope = {
@@ -147,6 +155,53 @@ class Bench:
         await self.app(scope, receive, send)
         assert status == 202, status
         return status
+
+
+class Wire(asyncio.Transport):
+    """A client's end that only counts answers."""
+
+    def __init__(self, clients: Clients) -> None:
+        super().__init__()
+        self._clients = clients
+
+    def write(self, data: Any) -> None:
+        assert data.startswith(b"HTTP/1.1 202 "), data
+        self._clients.missing -= 1
+        if not self._clients.missing:
+            self._clients.answered.set()
+
+    def is_closing(self) -> bool:
+        return False
+
+
+class Clients:
+    """CONNECTIONS that are kept alive, to uvicorn's protocol as `protocol` has it."""
+
+    def __init__(self, bench: Bench, protocol: type[OneWrite]) -> None:
+        config = uvicorn.Config(
+            bench.app, interface="asgi3", ws="none", lifespan="off", log_config=None, access_log=False
+        )
+        config.load()
+        state = ServerState()
+        state.default_headers = [(b"date", b"Mon, 21 Sep 2026 14:13:20 GMT")]
+        self._head = b"".join(b"%b: %b\r\n" % header for header in bench.headers)
+        self._connections = [protocol(config=config, server_state=state, app_state={}) for _ in range(CONNECTIONS)]
+        for connection in self._connections:
+            connection.connection_made(cast("asyncio.Transport", Wire(self)))
+        self.missing = 0
+        self.answered = asyncio.Event()
+
+    async def post(self, body: bytes, keys: Iterator[bytes]) -> None:
+        """One message on each connection."""
+        self.missing = CONNECTIONS
+        self.answered.clear()
+        for connection, key in zip(self._connections, keys, strict=False):
+            connection.data_received(self._request(body, key))
+        await self.answered.wait()
+
+    def _request(self, body: bytes, key: bytes) -> bytes:
+        own = b"idempotency-key: %b\r\n" % key if key else b""
+        return b"POST /v1/messages HTTP/1.1\r\n%b%bcontent-length: %d\r\n\r\n%b" % (self._head, own, len(body), body)
 
 
 def messages(count: int) -> list[dict[str, Any]]:
@@ -212,95 +267,38 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
         for _ in range(args.requests):
             await bench.post("/v1/batches", body, next(keys))
 
-    async def singles() -> None:
-        # 50 at once, as 50 connections would be.
+    async def singles(clients: Clients) -> None:
         for _ in range(args.requests):
-            await asyncio.gather(*(bench.post("/v1/messages", one, next(keys)) for _ in range(50)))
+            await clients.post(one, keys)
 
     async def cores() -> None:
         for _ in range(args.requests):
-            await asyncio.gather(*(bench.desk.message(bench.caller, one, _key(next(keys))) for _ in range(50)))
+            key = (_key(next(keys)) for _ in range(CONNECTIONS))
+            await asyncio.gather(*(bench.desk.message(bench.caller, one, each) for each in key))
 
+    through, around = Clients(bench, bench.entrance), Clients(bench, OneWrite)
     await bulk()
-    await singles()
+    await singles(through)
+    await singles(around)
     with profiled(args.profile):
         in_bulk = await best(bulk, args.requests * args.size)
-        single = await best(singles, args.requests * 50)
-        core = await best(cores, args.requests * 50)
+    with profiled(args.profile):
+        single = await best(lambda: singles(through), args.requests * CONNECTIONS)
+    framework = await best(lambda: singles(around), args.requests * CONNECTIONS)
+    core = await best(cores, args.requests * CONNECTIONS)
     await publisher.stop()
     return {
         "kafka": args.kafka or "in memory",
         "keyed": args.keyed,
         "bulk": {"size": args.size, "cpu_us_per_msg": round(in_bulk[0], 2), "wall_us_per_msg": round(in_bulk[1], 2)},
         "single": {"cpu_us_per_msg": round(single[0], 1), "wall_us_per_msg": round(single[1], 1)},
+        "framework": {"cpu_us_per_msg": round(framework[0], 1), "wall_us_per_msg": round(framework[1], 1)},
         "core": {"cpu_us_per_msg": round(core[0], 1), "wall_us_per_msg": round(core[1], 1)},
     }
 
 
 def _key(key: bytes) -> str | None:
     return key.decode() or None
-
-
-_Label = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class _Model(BaseModel):
-    """A message as a model: the obvious way, for comparison."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    to: str = Field(max_length=40)
-    text: str = Field(min_length=1, max_length=10_000)
-    class_: Literal["otp", "notice", "marketing"] = Field("notice", alias="class")
-    sender: str | None = Field(None, max_length=16)
-    encoding: Literal["auto", "gsm7", "ucs2", "smart"] = "auto"
-    max_segments: int = Field(10, ge=1, le=255)
-    client_ref: str | None = Field(None, max_length=128)
-    ttl_s: int | None = Field(None, ge=1)
-    campaign_id: _Label | None = None
-    tags: list[_Label] = Field([], max_length=20)
-    metadata: dict[_Label, str] = Field({}, max_length=20)
-
-
-class _Struct(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A message as msgspec would have it, for comparison."""
-
-    to: Annotated[str, msgspec.Meta(max_length=40)]
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=10_000)]
-    class_: Literal["otp", "notice", "marketing"] = msgspec.field(name="class", default="notice")
-    sender: Annotated[str, msgspec.Meta(max_length=16)] | None = None
-    encoding: Literal["auto", "gsm7", "ucs2", "smart"] = "auto"
-    max_segments: Annotated[int, msgspec.Meta(ge=1, le=255)] = 10
-    client_ref: Annotated[str, msgspec.Meta(max_length=128)] | None = None
-    ttl_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    campaign_id: str | None = None
-    tags: list[str] = msgspec.field(default_factory=list)
-    metadata: dict[str, str] = msgspec.field(default_factory=dict)
-
-
-def parse(size: int) -> dict[str, float]:
-    """Microseconds a message of several ways to read a batch's body."""
-    raw, rows = batch_body(size), json.dumps(messages(size)).encode()
-    models, structs = TypeAdapter(list[_Model]), msgspec.json.Decoder(list[_Struct])
-    check = MESSAGE.validate_python
-    ways: dict[str, Callable[[], Any]] = {
-        "pydantic models, all at once": lambda: models.validate_json(rows),
-        "msgspec structs, all at once": lambda: structs.decode(rows),
-        "JSON alone (pydantic_core.from_json)": lambda: from_json(rows, cache_strings="keys"),
-        "typed dictionaries, each on its own": lambda: [check(row) for row in from_json(rows, cache_strings="keys")],
-        "as the api does, defaults filled in": lambda: read_batch(raw, size),
-        "head only": lambda: BATCH.validate_python(from_json(raw)),
-    }
-    return {name: round(_quickest(way) / size * 1e6, 2) for name, way in ways.items()}
-
-
-def _quickest(way: Callable[[], Any]) -> float:
-    def once() -> float:
-        started = time.process_time()
-        way()
-        return time.process_time() - started
-
-    return min(once() for _ in range(30))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -315,7 +313,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     configure_logs("error", "bench", "bench")
     if args.parse:
-        print(json.dumps(parse(args.size), indent=2))
+        print(json.dumps(parse(batch_body(args.size), messages(args.size)), indent=2))
         return
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = runner.run(measure(args))
@@ -323,8 +321,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(json.dumps(found))
         return
     print(f"Kafka: {found['kafka']}{', with Idempotency-Key' if args.keyed else ''}; µs a message")
-    for name in ("bulk", "single", "core"):
-        print(f"  {name:7} CPU {found[name]['cpu_us_per_msg']:7.1f}   wall {found[name]['wall_us_per_msg']:7.1f}")
+    for name in ("bulk", "single", "framework", "core"):
+        print(f"  {name:9} CPU {found[name]['cpu_us_per_msg']:7.1f}   wall {found[name]['wall_us_per_msg']:7.1f}")
 
 
 if __name__ == "__main__":

@@ -136,6 +136,41 @@ async def test_a_request_under_way_is_finished_when_the_process_is_told_to_stop(
     assert len(await installation.published()) == 1
 
 
+async def test_connections_that_send_at_once_and_ahead_get_their_own_answers_in_order(
+    installation: Installation,
+) -> None:
+    secret = await installation.key()
+    body = json.dumps(SEND).encode()
+    head = (
+        f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nX-Request-Id: "
+    ).encode()
+    bursts = ((0,), (1, 2, 3), (4,))
+
+    async def post(api: Api, name: str) -> list[str]:
+        reader, writer = await _connect(api)
+        found = []
+        for burst in bursts:
+            writer.write(b"".join(head + f"{name}-{number}\r\n\r\n".encode() + body for number in burst))
+            found += [await _answered_id(reader) for _ in burst]
+        writer.close()
+        return found
+
+    async with installation.api() as api, asyncio.timeout(20):
+        found = await asyncio.gather(*(post(api, str(name)) for name in range(20)))
+    assert found == [[f"{name}-{number}" for number in range(5)] for name in range(20)]
+    assert len({message.id for message in await installation.published()}) == 100
+
+
+async def _answered_id(reader: asyncio.StreamReader) -> str:
+    """The request id of the next answer, which is a 202."""
+    status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines if line)
+    await reader.readexactly(int(headers["content-length"]))
+    assert status == "HTTP/1.1 202 Accepted"
+    return headers["x-request-id"]
+
+
 async def _connect(api: Api) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     host, port = api.url.removeprefix("http://").split(":")
     return await asyncio.open_connection(host, int(port))

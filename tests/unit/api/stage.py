@@ -13,6 +13,8 @@ import httpx
 from api.acceptance import Desk
 from api.acts import Acts
 from api.app import create_app
+from api.door import Door
+from api.entrance import entrance_through
 from api.idempotency import KeyedLookups
 from api.intake import Intake
 from api.issuing import ID_BYTES, SECRET_BYTES, issue
@@ -44,6 +46,7 @@ from store.rows import (
     MessageRow,
     StandingRow,
 )
+from tests.unit.api.wire import Through
 
 N = TypeVar("N", bound=Record)
 ACT = Act("tester", "test", 0)
@@ -151,9 +154,7 @@ class FakeReads:
 class Stage:
     """`timeout_s`: how long a request waits for Kafka. Its clock stands still until it is advanced."""
 
-    def __init__(
-        self, *, timeout_s: float = 0.05, max_body: int = 200_000, max_recipients: int = 100, door: bool = True
-    ) -> None:
+    def __init__(self, *, timeout_s: float = 0.05, max_body: int = 200_000, max_recipients: int = 100) -> None:
         self.clock = ManualClock(wall_ms=NOW_MS)
         self.cluster = MemoryCluster(self.clock)
         self.carriers = CarrierBook.model_validate(CARRIERS)
@@ -190,7 +191,8 @@ class Stage:
             health=Health(),
             acts=Acts(self.desk.posting, TOPICS, self.book, self.clock, self.catch_up),
         )
-        self.app = create_app(self.services, door=door)
+        self.app = create_app(self.services)
+        self.entrance = entrance_through(Door(self.services, self.app))
         self.token = self.key("send,read,read:content,admin")
         self.client = self.client_of(self.token)
 
@@ -212,7 +214,7 @@ class Stage:
 
     def client_of(self, token: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
+            transport=Through(self.entrance, self.app),
             base_url="http://api",
             headers={"Authorization": f"Bearer {token}"} if token else {},
         )
