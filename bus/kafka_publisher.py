@@ -136,7 +136,7 @@ class KafkaPublisher:
             waiting.append(call)
         self._bytes += call.size
         self._oldest.append(call)
-        if self._returning.called():
+        if self._returning.came(len(entries)):
             self._all_there.set()
         self._wake.set()
 

@@ -1,12 +1,12 @@
-"""Whether a flush should wait a moment for callers who are about to come back. Pure."""
+"""Whether a flush should wait a moment for clients who are about to come back. Pure."""
 
 from __future__ import annotations
 
 
 class Returning:
     """Clients with a connection each send their next request when the last one is answered: right after a flush was
-    acknowledged as many calls can be expected as it answered, with those that wait already. Of 15,000
-    messages over 64 connections that made 421 flushes instead of 610 with 20 ms, and 276 with 30 (measured, in different minutes).
+    acknowledged as many entries can be expected as it had, with those that wait already. (Not as many calls: requests that
+    come together are one.)
 
     `most_s`: how long after the acknowledgement they are waited for; 0: never.
     """
@@ -19,9 +19,9 @@ class Returning:
         self._waiting = 0
         self._answered_at = -most_s
 
-    def called(self) -> bool:
-        """A call came. Gives whether all who are expected are there."""
-        self._waiting += 1
+    def came(self, entries: int) -> bool:
+        """A call with so many entries came. Gives whether all that are expected are there."""
+        self._waiting += entries
         return self._waiting >= self._expected
 
     def wait_s(self, now: float) -> float:
@@ -36,6 +36,6 @@ class Returning:
         return count
 
     def answered(self, count: int, now: float) -> None:
-        """A flush of so many calls was acknowledged."""
+        """A flush of so many entries was acknowledged."""
         self._expected = count + self._waiting
         self._answered_at = now
