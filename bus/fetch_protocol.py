@@ -1,5 +1,5 @@
-"""Kafka's Fetch, version 7, packed and parsed by hand: aiokafka's general codec takes fifteen times as long for an answer of
-many partitions (bench.fetch). Its connections send it all the same.
+"""Kafka's Fetch, version 7, packed and parsed by hand: aiokafka's general codec takes two to five times as long
+(bench.fetch). Its connections send it all the same.
 
 With a *session* (KIP-227) the broker remembers what is read: a request names only what changed, an answer only what came.
 """

@@ -112,14 +112,14 @@ def _taken(queue: Queue, most: int) -> list[StoredRecord]:
     """At most so many of what was fetched, in order."""
     records = queue.records
     if queue.chunk:
-        records, queue.chunk = _decoded(queue.chunk, queue.position), b""
+        records, queue.chunk = decoded(queue.chunk, queue.position), b""
     taken, queue.records = (records, []) if len(records) <= most else (records[:most], records[most:])
     # The end of a chunk may have been compacted away.
     queue.position = queue.records[0].offset if queue.records else queue.fetched
     return taken
 
 
-def _decoded(chunk: bytes, position: int) -> list[StoredRecord]:
+def decoded(chunk: bytes, position: int) -> list[StoredRecord]:
     """Its records from `position` on: a fetch brings whole batches, also the one that a position is in the middle of."""
     found: list[StoredRecord] = []
     batches = MemoryRecords(chunk)
