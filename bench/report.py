@@ -16,8 +16,8 @@ _COSTS: Final = ("api", "dispatcher", "recorder", "kafka", "postgres", "simulato
 def lines_of(found: Mapping[str, Any]) -> Iterator[Row]:
     """What, how much, and the goal, in the order of the table."""
     for name, what in (
-        ("bulk", "bulk, window 200, exposure 1,000"),
-        ("bulk_exposure_50", "bulk, window and exposure 50"),
+        ("bulk", "bulk, window 200, exposure 1,000, 2 partitions"),
+        ("bulk_exposure_50", "bulk, window and exposure 50, 12 partitions"),
     ):
         if row := found.get(name):
             yield f"{what}: {row['messages']:,} to delivered rows", f"{row['msgs_per_s']:,.0f} msg/s", "20,000"
