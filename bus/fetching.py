@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import aiokafka.errors as kafka_errors
@@ -18,6 +18,7 @@ from aiokafka.protocol.offset import OffsetRequest
 
 from bus import broken_writes
 from bus.fetch_protocol import FetchAnswer, Found, Session, measure
+from bus.gait import Gait
 from bus.ports import StoredRecord, TopicPartition
 from runtime.logs import logger
 from runtime.tasks import end
@@ -25,39 +26,11 @@ from runtime.tasks import end
 broken_writes.mend()
 log = logger("bus.fetching")
 RETRY_S: Final = 0.1
+BOUNDS_S: Final = 10.0
 OUT_OF_RANGE: Final = 1
 BEGIN: Final = -2
 END: Final = -1
 _AT_ONCE: Final = 16
-_FEW: Final = 8
-"""Records of a fetch that was not worth waiting for."""
-_QUICK_S: Final = 0.012
-_QUICK_FETCHES: Final = 4
-
-
-class Gait:
-    """How long after a fetch that brought something the next one is sent. While records come one by one: just long enough for
-    what was published together. While they stream a fetch gathers for longer. Pure."""
-
-    def __init__(self, settle_s: float, gather_s: float) -> None:
-        self._settle_s = settle_s
-        self._gather_s = gather_s
-        self.gathers = False
-        self._last_s = 0.0
-        self._quick = 0
-
-    def pause_s(self, records: int, now: float, *, full: bool = False) -> float:
-        """A fetch brought so many records; `full`: about as much as one may bring."""
-        if self.gathers:
-            self.gathers = records >= _FEW
-            self._quick = 0
-        else:
-            self._quick = self._quick + 1 if records and now - self._last_s < _QUICK_S else 0
-            self.gathers = self._quick >= _QUICK_FETCHES
-        self._last_s = now
-        if full or not records:
-            return 0.0
-        return self._gather_s if self.gathers else self._settle_s
 
 
 class Queue:
@@ -272,9 +245,19 @@ class Fetcher:
     # ---- ends
 
     async def bounds(self, tps: Iterable[TopicPartition], which: int) -> dict[TopicPartition, int]:
-        """BEGIN: the first offset that is kept of each; END: the one after the last. Waits while a broker is away."""
-        left, found = set(tps), {}
-        for topic in {tp.topic for tp in left}:
+        """BEGIN: the first offset that is kept of each; END: the one after the last. Raises kafka_errors.KafkaError, after
+        `BOUNDS_S` at the latest."""
+        wanted = list(tps)
+        try:
+            async with asyncio.timeout(BOUNDS_S):
+                return await self._all_bounds(wanted, which)
+        except TimeoutError:
+            names = ", ".join(sorted({tp.topic for tp in wanted}))
+            raise kafka_errors.KafkaTimeoutError(f"no offsets of {names} in {BOUNDS_S:g} s") from None
+
+    async def _all_bounds(self, wanted: Sequence[TopicPartition], which: int) -> dict[TopicPartition, int]:
+        left, found = set(wanted), {}
+        for topic in {tp.topic for tp in wanted}:
             await self._client.add_topic(topic)
         while left:
             try:

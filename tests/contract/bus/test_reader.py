@@ -6,9 +6,11 @@ import asyncio
 import time
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 
+from bus import fetching
 from bus.ports import Publisher, Reader, ReadError, TopicPartition
-from tests.contract.bus.backends import Backend, MemoryBackend, publish, read_all
+from tests.contract.bus.backends import Backend, KafkaBackend, MemoryBackend, publish, read_all
 from tests.contract.bus.conftest import MakeReader, on_kafka
 
 
@@ -170,3 +172,18 @@ async def test_a_poll_that_waits_gets_what_is_resumed_meanwhile(filled: str, mak
             found[tp] = [*found.get(tp, ()), *records]
     assert sorted(record.offset for record in found[first])[-1] == 19
     assert all([one.offset for one in some] == sorted(one.offset for one in some) for some in found.values())
+
+
+@pytest.mark.servers
+async def test_the_ends_of_a_topic_that_is_not_there_are_not_waited_for_for_ever(
+    kafka: KafkaBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "BOUNDS_S", 0.5)
+    missing = TopicPartition(kafka.name("missing"), 0)
+    reader = kafka.reader()
+    await reader.start({missing: 0})
+    try:
+        with pytest.raises(KafkaTimeoutError, match=r"missing in 0\.5 s"):
+            await reader.ends([missing])
+    finally:
+        await reader.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bus.fetching import Gait
+from bus.gait import Gait
 
 SETTLE_S, GATHER_S = 0.003, 0.015
 
