@@ -70,8 +70,10 @@ def test_two_results_are_compared_where_both_have_a_number() -> None:
 def test_the_table_names_what_was_measured_and_nothing_else() -> None:
     told = list(lines_of(FOUND))
     assert [what for what, _, _ in told] == [
-        "bulk, window 200, exposure 1,000, 2 partitions: 1,000 to delivered rows", "    CPU a message", "one bind, window 64, receipts",
-    ]  # fmt: skip
+        "bulk, window 200, exposure 1,000, 2 partitions: 1,000 to delivered rows",
+        "    CPU a message",
+        "one bind, window 64, receipts",
+    ]
     assert told[1][1] == "150 µs: api 50, dispatcher 100"
     assert "10.0 x smpp34" in told[2][1]
 
