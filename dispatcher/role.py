@@ -88,9 +88,7 @@ class Dispatcher:
         """carriers.toml says something that our groups do not do yet."""
 
     def _reader(self, name: str) -> KafkaReader:
-        return KafkaReader(
-            self._settings.kafka_bootstrap, f"{self._settings.instance_id}-{name}", fetch_wait_ms=FETCH_WAIT_MS
-        )
+        return KafkaReader(self._settings.kafka_bootstrap, f"{self._settings.instance_id}-{name}")
 
     async def run(self, on_ready: Callable[[int], None]) -> None:
         """Until told to stop. `on_ready` gets the port of /readyz. Raises OperatorError."""
