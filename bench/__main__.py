@@ -23,6 +23,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -87,7 +88,8 @@ def _measure(name: str, factor: float, full: bool) -> dict[str, Any]:
     }
     if name == "bind":
         return {"bind": rows.bind_alone(3 if factor == 1 else 1)}
-    return asyncio.run(works[name]())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the load tool has it
+        return runner.run(works[name]())
 
 
 async def _bulk(count: int) -> dict[str, Any]:
