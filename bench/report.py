@@ -23,7 +23,7 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[Row]:
             yield f"{what}: {row['messages']:,} to delivered rows", f"{row['msgs_per_s']:,.0f} msg/s", "20,000"
             yield "    CPU a message", _costs(row["cpu_us_per_msg"]), "100 µs in all"
     if row := found.get("single"):
-        yield "single, 64 connections, to delivered rows", f"{row['msgs_per_s']:,.0f} msg/s", "8,000"
+        yield "single, 64 connections, 2 partitions, to delivered rows", f"{row['msgs_per_s']:,.0f} msg/s", "8,000"
         yield "    the 202", f"p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms", "p99 < 50 ms"
         yield "    CPU a message", _costs(row["cpu_us_per_msg"]), ""
     if row := found.get("latency"):

@@ -22,9 +22,8 @@ VERSION: Final = 7
 _HEAD: Final = Struct(">iiiibii")
 _ASKED: Final = Struct(">iqqi")  # partition, offset, start of the log (brokers tell it to each other), most bytes
 _ANSWER: Final = Struct(">ihi")  # throttled ms, error, session
-_FOUND: Final = Struct(
-    ">ihqqqi"
-)  # partition, error, high watermark, last stable, start of the log, aborted transactions
+# partition, error, high watermark, last stable, start of the log, aborted transactions
+_FOUND: Final = Struct(">ihqqqi")
 _INT: Final = Struct(">i")
 _SHORT: Final = Struct(">h")
 _BATCH: Final = Struct(">qi")  # base offset, length of what follows
