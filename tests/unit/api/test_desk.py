@@ -32,6 +32,17 @@ def _word(outcome: Answer | Exception | None) -> str:
     return outcome.code if isinstance(outcome, Refusal) else type(outcome).__name__ if outcome else ""
 
 
+async def told_meanwhile(stage: Stage, asked: Sequence[Asked], answer: asyncio.Event) -> tuple[list[str], list[str]]:
+    """What became of each: once the second is told, and once what the first waits for has its answer, too."""
+    under_way = asyncio.create_task(stage.desk.messages(asked))
+    while not told(asked)[1]:
+        await asyncio.sleep(0)
+    meanwhile = told(asked)
+    answer.set()
+    await under_way
+    return meanwhile, told(asked)
+
+
 async def test_a_key_that_comes_twice_at_once_is_one_message_with_one_id() -> None:
     stage = Stage()
     asked = [Asked(SHOP, BODY, "k1"), Asked(SHOP, OTHER, "k1"), Asked(SHOP, BODY, "k1")]
@@ -76,13 +87,9 @@ async def test_what_has_no_key_does_not_wait_for_the_projection(monkeypatch: pyt
 
     monkeypatch.setattr(stage.desk.lookups, "find", find)
     asked = [Asked(SHOP, BODY, "k1"), Asked(SHOP, BODY, None)]
-    under_way = asyncio.create_task(stage.desk.messages(asked))
-    while not told(asked)[1]:
-        await asyncio.sleep(0)
-    assert told(asked) == ["", "accepted"]
-    answer.set()
-    await under_way
-    assert told(asked) == ["accepted", "accepted"]
+    meanwhile, after = await told_meanwhile(stage, asked, answer)
+    assert meanwhile == ["", "accepted"]
+    assert after == ["accepted", "accepted"]
 
 
 async def test_what_is_new_does_not_wait_for_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,15 +104,9 @@ async def test_what_is_new_does_not_wait_for_what_is_known(monkeypatch: pytest.M
 
     monkeypatch.setattr(stage.reads, "get_message", get_message)
     asked = [Asked(SHOP, BODY, "k1"), Asked(SHOP, BODY, "k2")]
-    under_way = asyncio.create_task(stage.desk.messages(asked))
-    while not told(asked)[1]:
-        await asyncio.sleep(0)
-    assert told(asked) == ["", "accepted"]
-    answer.set()
-    await under_way
-    assert told(asked) == ["accepted", "accepted"], (
-        "the projection has lost it meanwhile: the lane knows whether it had it"
-    )
+    meanwhile, after = await told_meanwhile(stage, asked, answer)
+    assert meanwhile == ["", "accepted"]
+    assert after == ["accepted", "accepted"], "the projection lost it meanwhile: the lane knows whether it had it"
 
 
 @pytest.mark.parametrize(
