@@ -17,6 +17,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.offset import OffsetRequest
 
 from bus import broken_writes
+from bus.connecting import connection_options
 from bus.fetch_protocol import FetchAnswer, Found, Session, measure
 from bus.gait import Gait
 from bus.ports import StoredRecord, TopicPartition
@@ -84,13 +85,7 @@ class Fetcher:
         self, bootstrap: str, client_id: str, *, fetch_bytes: int, wait_ms: int, gather_s: float,
         settle_s: float = 0.003,
     ) -> None:  # fmt: skip
-        self._options: dict[str, Any] = {
-            "bootstrap_servers": bootstrap,
-            "client_id": client_id,
-            "request_timeout_ms": 10_000,
-            "retry_backoff_ms": 50,
-            "metadata_max_age_ms": 60_000,
-        }
+        self._options = connection_options(bootstrap, client_id)
         self._fetch_bytes = fetch_bytes
         self._most_bytes = _AT_ONCE * fetch_bytes
         self._wait_ms = wait_ms

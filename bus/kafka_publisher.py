@@ -19,6 +19,7 @@ import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaProducer
 
 from bus import broken_writes
+from bus.connecting import connection_options
 from bus.ports import Done, Entry, PublishError, TopicPartition
 from bus.returning import Returning
 from runtime.logs import logger
@@ -69,16 +70,12 @@ class KafkaPublisher:
 
     def __init__(self, bootstrap: str, client_id: str, *, every_s: float = 0.0, returning_s: float = 0.0) -> None:
         self._options: dict[str, Any] = {
-            "bootstrap_servers": bootstrap,
-            "client_id": client_id,
+            **connection_options(bootstrap, client_id),
             "acks": "all",
             "enable_idempotence": True,
             "linger_ms": 0,
             "max_batch_size": BATCH_BYTES,
             "max_request_size": 8 * 1024 * 1024,
-            "request_timeout_ms": 10_000,
-            "retry_backoff_ms": 50,
-            "metadata_max_age_ms": 60_000,
         }
         self._every_s = every_s
         self._producer: Any = None
