@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
 
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -12,30 +11,11 @@ from bus.fetching import BEGIN, END, Fetcher, Queue
 from bus.ports import ReadError, StoredRecord, TopicPartition
 
 
-class KafkaReader:
-    """See bus.ports.Reader. `fetch_bytes`, `fetch_wait_ms`, `gather_ms`: as of bus.fetching.Fetcher."""
+class QueueReader:
+    """See bus.ports.Reader. Those that share a fetcher read other partitions each, in their own place and pace, and one
+    request brings for all."""
 
-    def __init__(
-        self,
-        bootstrap: str,
-        client_id: str,
-        *,
-        fetch_bytes: int = 262_144,
-        fetch_wait_ms: int = 250,
-        gather_ms: int = 15,
-    ) -> None:
-        self._place(
-            Fetcher(bootstrap, client_id, fetch_bytes=fetch_bytes, wait_ms=fetch_wait_ms, gather_s=gather_ms / 1000)
-        )
-
-    @classmethod
-    def sharing(cls, fetcher: Fetcher) -> Self:
-        """With readers of other partitions: each has its own place and pace, and one request brings for all."""
-        reader = cls.__new__(cls)
-        reader._place(fetcher)
-        return reader
-
-    def _place(self, fetcher: Fetcher) -> None:
+    def __init__(self, fetcher: Fetcher) -> None:
         self.queues: dict[TopicPartition, Queue] = {}
         self._fetcher = fetcher
         self._came = asyncio.Event()
@@ -106,6 +86,23 @@ class KafkaReader:
 
     def lag(self) -> Mapping[TopicPartition, int]:
         return {tp: max(0, queue.high - queue.position) for tp, queue in self.queues.items() if queue.high is not None}
+
+
+class KafkaReader(QueueReader):
+    """With a fetcher of its own. `fetch_bytes`, `fetch_wait_ms`, `gather_ms`: as of bus.fetching.Fetcher."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        client_id: str,
+        *,
+        fetch_bytes: int = 262_144,
+        fetch_wait_ms: int = 250,
+        gather_ms: int = 15,
+    ) -> None:
+        super().__init__(
+            Fetcher(bootstrap, client_id, fetch_bytes=fetch_bytes, wait_ms=fetch_wait_ms, gather_s=gather_ms / 1000)
+        )
 
 
 def _taken(queue: Queue, most: int) -> list[StoredRecord]:

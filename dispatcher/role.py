@@ -14,7 +14,7 @@ from bus.assignor import Claim
 from bus.fetching import Fetcher
 from bus.kafka_member import KafkaMember
 from bus.kafka_publisher import KafkaPublisher
-from bus.kafka_reader import KafkaReader
+from bus.kafka_reader import KafkaReader, QueueReader
 from bus.snapshot import Snapshot
 from bus.topics import create_topics, require_topics
 from dispatcher.group import CarrierGroup, lane_map_hash
@@ -69,7 +69,7 @@ class Dispatcher:
             gather_s=GATHER_S,
         )
         self._world = World(
-            self._topics, self._publisher, self._reader, partial(KafkaReader.sharing, fetcher),
+            self._topics, self._publisher, self._reader, partial(QueueReader, fetcher),
             Sealer(seal_keys, os.urandom(8)), BlindIndex(index_key), self._reference, book.current,
             settings.history_records, settings.drain_timeout_s, _open_log(settings.write_log),
         )  # fmt: skip

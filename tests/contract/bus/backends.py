@@ -11,7 +11,7 @@ from bus.assignor import Claim
 from bus.fetching import Fetcher
 from bus.kafka_member import KafkaMember
 from bus.kafka_publisher import KafkaPublisher
-from bus.kafka_reader import KafkaReader
+from bus.kafka_reader import KafkaReader, QueueReader
 from bus.memory import MemoryCluster, MemoryMember, MemoryPublisher, MemoryReader
 from bus.ports import Entry, Publisher, Reader, Take, TopicPartition
 from bus.retention import delete_before
@@ -139,7 +139,7 @@ class KafkaBackend:
 
     def reader(self) -> Reader:
         if self._fetcher is not None:
-            return KafkaReader.sharing(self._fetcher)
+            return QueueReader(self._fetcher)
         return KafkaReader(self.bootstrap, "contract", fetch_wait_ms=50)
 
     def member(self, group: str, topics: Sequence[str], claim: Claim) -> Joined:
