@@ -2,7 +2,8 @@
 
     make bench-compare A=before.json B=after.json
 
-Marked are changes of more than 15 %: on a shared machine less than that is noise, unless many runs say so.
+Marked are changes of more than 15 %: on a shared machine less than that is noise, unless many runs say so. Settings that differ
+are told first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ def main() -> int:
     except (OSError, ValueError) as fault:
         print(f"bench.compare: {fault}", file=sys.stderr)
         return 2
+    for name, was, now in differing(before, after):
+        print(f"{name:50} {was!s:>14} {now!s:>14}  settings differ")
     for name, old, new, ratio in compared(before, after):
         mark = " <<" if abs(ratio - 1) > NOISE else ""
         print(f"{name:50} {old:>14,.2f} {new:>14,.2f} {ratio:>7.2f}{mark}")
@@ -42,12 +45,33 @@ def compared(before: dict[str, Any], after: dict[str, Any]) -> Iterator[tuple[st
 
 
 def numbers(found: Any, name: str = "") -> Iterator[tuple[str, float]]:
-    """Every number of a result, with the path to it."""
+    """Every number of a result, with the path to it; settings are no result."""
     if isinstance(found, dict):
         for key, value in found.items():
-            yield from numbers(value, f"{name}.{key}" if name else key)
+            if key != "settings":
+                yield from numbers(value, f"{name}.{key}" if name else key)
     elif isinstance(found, int | float) and not isinstance(found, bool):
         yield name, float(found)
+
+
+def differing(before: dict[str, Any], after: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """(name, before, after) of every setting that both have and that is not the same."""
+    theirs = dict(settings_of(after))
+    for name, old in settings_of(before):
+        new = theirs.get(name, {})
+        for key in old:
+            if key in new and new[key] != old[key]:
+                yield f"{name}.{key}" if name else key, old[key], new[key]
+
+
+def settings_of(found: Any, name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(path, what it ran with) of every row, and of the parts of one that had their own; "": of all rows."""
+    if isinstance(found, Mapping):
+        for key, value in found.items():
+            if key == "settings":
+                yield name, value
+            else:
+                yield from settings_of(value, f"{name}.{key}" if name else key)
 
 
 if __name__ == "__main__":

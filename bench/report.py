@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
+from bench.compare import settings_of
 from load.plots import Line, bars, lines, rates
 from load.report import STYLE
 
@@ -15,39 +16,45 @@ _COSTS: Final = ("api", "dispatcher", "recorder", "kafka", "postgres", "simulato
 
 def lines_of(found: Mapping[str, Any]) -> Iterator[Row]:
     """What, how much, and the goal, in the order of the table."""
-    for name, what in (
-        ("bulk", "bulk, window 200, exposure 1,000, 2 partitions"),
-        ("bulk_exposure_50", "bulk, window and exposure 50, 12 partitions"),
-    ):
+    for name in ("bulk", "bulk_exposure_50"):
         if row := found.get(name):
-            yield f"{what}: {row['messages']:,} to delivered rows", f"{row['msgs_per_s']:,.0f} msg/s", "20,000"
+            what = f"bulk, {_layout(row)}: {row['messages']:,} to delivered rows"
+            yield what, f"{row['msgs_per_s']:,.0f} msg/s", "20,000"
             yield "    CPU a message", _costs(row["cpu_us_per_msg"]), "100 µs in all"
     if row := found.get("single"):
-        yield "single, 64 connections, 2 partitions, to delivered rows", f"{row['msgs_per_s']:,.0f} msg/s", "8,000"
+        yield f"single, 64 connections, {_layout(row)}, to delivered rows", f"{row['msgs_per_s']:,.0f} msg/s", "8,000"
         yield "    the 202", f"p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms", "p99 < 50 ms"
         yield "    CPU a message", _costs(row["cpu_us_per_msg"]), ""
     if row := found.get("latency"):
         yield "unloaded: 202 to submit_sm, p99", f"{row['accept_to_submit_p99_ms']} ms", "< 20 ms"
         yield "unloaded: submit_sm_resp to row, p99", f"{row['resp_to_row_p99_ms']} ms", "< 250 ms"
+    alone = found.get("bind", {})
     for kind in ("receipts", "no_receipts"):
-        if row := found.get("bind", {}).get(kind):
+        if row := alone.get(kind):
             ratio = row["ours_per_s"] / max(1, row["smpp34_per_s"])
             others = f"smpp34 {row['smpp34_per_s']:,}, aiosmpplib {row['aiosmpplib_per_s']:,}"
             told = f"{row['ours_per_s']:,}/s ({others}): {ratio:.1f} x smpp34"
             yield (
-                f"one bind, window 64, {kind.replace('_', ' ')}",
+                f"one bind, window {alone['settings']['window']}, {kind.replace('_', ' ')}",
                 told,
                 "100,000; 5 x smpp34" if kind == "receipts" else "5 x",
             )
     if row := found.get("backlog"):
-        what = f"dispatcher's CPU, {row['queued']:,} queued to {row['against']:,}"
+        what = f"dispatcher's CPU, {row['queued']:,} queued to {row['against']:,}, {_layout(row)}"
         yield what, f"{row['cpu_ratio_10m_to_10k']:.2f} x", "1.1 x at 10 M"
     if row := found.get("scale"):
         told = ", ".join(f"{number}: {each['msgs_per_s']:,.0f}" for number, each in row.items())
-        yield "dispatchers and recorders", told, "no loss of total"
+        yield f"dispatchers and recorders, {_layout(row['1'])}", told, "no loss of total"
     if row := found.get("rss_mb"):
         ours = {role: used for role, used in row.items() if role not in ("kafka", "postgres", "simulator")}
         yield "memory, most of a process", ", ".join(f"{role} {used:.0f} MB" for role, used in ours.items()), "< 200 MB"
+
+
+def _layout(row: Mapping[str, Any]) -> str:
+    """What a row ran with, as far as rows differ in it."""
+    window, exposure, partitions = (row["settings"][name] for name in ("window", "exposure", "partitions"))
+    bounds = f"window and exposure {window}" if window == exposure else f"window {window}, exposure {exposure:,}"
+    return f"{bounds}, {partitions} partitions"
 
 
 def _costs(costs: Mapping[str, float]) -> str:
@@ -61,13 +68,19 @@ def html(found: Mapping[str, Any]) -> str:
         f"<tr><td>{escape(what)}</td><td>{escape(measured)}</td><td>{escape(goal)}</td></tr>"
         for what, measured, goal in lines_of(found)
     )
-    facts = ", ".join(f"{escape(str(name))} {escape(str(value))}" for name, value in found["machine"].items())
-    settings = ", ".join(f"{escape(str(name))} {escape(str(value))}" for name, value in found["settings"].items())
+    settings = "".join(
+        f"<tr><td>{escape(name)}</td><td>{_listed(each)}</td></tr>" for name, each in settings_of(found) if name
+    )
     return (
         f"<!doctype html><meta charset='utf-8'><title>smpp-dispatch bench</title><style>{STYLE}</style>"
-        f"<h1>smpp-dispatch, measured</h1><p>{facts}</p><p>{settings}</p>"
-        f"<table><tr><th>what</th><th>measured</th><th>goal</th></tr>{rows}</table>{''.join(_plots(found))}"
+        f"<h1>smpp-dispatch, measured</h1><p>{_listed(found['machine'])}</p><p>{_listed(found['settings'])}</p>"
+        f"<table><tr><th>what</th><th>measured</th><th>goal</th></tr>{rows}</table>"
+        f"<h2>what each ran with</h2><table>{settings}</table>{''.join(_plots(found))}"
     )
+
+
+def _listed(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{escape(str(name))} {escape(str(value))}" for name, value in facts.items())
 
 
 def _plots(found: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The rows of the table: each brings up a stack, measures one thing, and gives plain figures."""
+"""The rows of the table: each brings up a stack, measures one thing, and gives plain figures and what it ran with."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ async def bulk(layout: Layout, count: int) -> dict[str, Any]:
         if rows != WARM_UP + count:
             raise SystemExit(f"{rows} rows say delivered, not {WARM_UP + count}")
         return {
+            "settings": layout.settings(),
             **_rate(result, count),
             "outstanding": OUTSTANDING,
             "cpu_us_per_msg": costs,
@@ -59,6 +60,7 @@ async def single(layout: Layout, count: int) -> dict[str, Any]:
         costs = per_message(before, one.costs.look(), count)
         latency = result.figures.latency
         return {
+            "settings": layout.settings(),
             **_rate(result, count),
             "p50_ms": round(latency.quantile(0.5) * 1000, 1),
             "p99_ms": round(latency.quantile(0.99) * 1000, 1),
@@ -76,7 +78,7 @@ async def latency(count: int) -> dict[str, Any]:
         await one.send(count, book=True, mode="single", rate=20.0, connections=4)
         appeared = await asyncio.wait_for(watching, 60)
         await asyncio.sleep(0.2)
-        return _latencies(one, appeared)
+        return {"settings": layout.settings(), **_latencies(one, appeared)}
 
 
 async def _rows_as_they_appear(one: Stack, total: int) -> dict[str, float]:
@@ -141,23 +143,26 @@ async def backlog(layout: Layout, few: int, many: int) -> dict[str, Any]:
             costs = per_message({}, spent, done)
             found[name] = {"cpu_us_per_msg": costs, "measured": done, "rss_mb": _rounded(one.costs.most_mb)}
     ratio = found["long"]["cpu_us_per_msg"]["dispatcher"] / found["short"]["cpu_us_per_msg"]["dispatcher"]
-    return {"cpu_ratio_10m_to_10k": round(ratio, 2), "queued": many, "against": few, **found}
+    figures = {"cpu_ratio_10m_to_10k": round(ratio, 2), "queued": many, "against": few}
+    return {"settings": layout.settings(), **figures, **found}
 
 
 async def scale(layout: Layout, count: int) -> dict[str, Any]:
     """The same work by one, two and four dispatchers and recorders."""
     found = {}
     for number in (1, 2, 4):
-        async with stack(replace(layout, dispatchers=number, recorders=number)) as one:
+        wider = replace(layout, dispatchers=number, recorders=number)
+        async with stack(wider) as one:
             await one.send(WARM_UP, final_s=PATIENCE_S)
             result = await one.send(count, final_s=PATIENCE_S, connections=6, outstanding=OUTSTANDING)
-            found[str(number)] = _rate(result, count)
+            found[str(number)] = {"settings": wider.settings(), **_rate(result, count)}
     return found
 
 
 def bind_alone(rounds: int) -> dict[str, Any]:
     """One bind of ours, of smpp34 and of aiosmpplib in turn, against the same simulator."""
-    return bind.measure(argparse.Namespace(rounds=rounds, window=64, seconds=3.0))
+    settings = {"rounds": rounds, "window": 64, "seconds": 3.0}
+    return {"settings": settings, **bind.measure(argparse.Namespace(**settings))}
 
 
 def _rate(result: Result, count: int) -> dict[str, Any]:

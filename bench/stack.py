@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import asyncpg
@@ -25,6 +25,13 @@ from load.run import Result, Run
 from runtime.local.places import LOCAL
 
 FAST: Final[Mapping[str, Any]] = {"preset": "fast"}
+DURABLE: Final[Mapping[str, Any]] = {
+    "acks": "all",
+    "postgres_fsync": True,
+    # Of the projection: a crash takes rows and positions back together (DESIGN 8).
+    "synchronous_commit": False,
+}
+"""What every row ran with."""
 CLASSES: Final = {"otp": 2, "notice": 3, "marketing": 5}
 TEXTS: Final = {"short": 1}
 TPS: Final = 100_000
@@ -47,20 +54,8 @@ class Layout:
     journal: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """As var/bench.json has them."""
-        return {
-            "acks": "all",
-            "postgres_fsync": True,
-            # Of the projection: a crash takes rows and positions back together (DESIGN 8).
-            "synchronous_commit": False,
-            "carriers": self.carriers,
-            "lanes": self.lanes,
-            "partitions": self.partitions,
-            "window": self.window,
-            "exposure": self.exposure or self.window,
-            "dispatchers": self.dispatchers,
-            "recorders": self.recorders,
-        }
+        """As a row of var/bench.json has them: what it ran with, beside DURABLE."""
+        return asdict(replace(self, exposure=self.exposure or self.window, scenario=self.scenario or FAST))
 
 
 class Stack:
