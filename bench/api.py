@@ -74,7 +74,7 @@ class NoReads:
     async def find_keyed(self, ids: list[bytes]) -> dict[bytes, Any]:
         return {}
 
-    async def _none(self, *_: Any) -> NoReturn:
+    async def _none(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError
 
     get_message = list_messages = get_batch = list_in_doubt = _none
