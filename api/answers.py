@@ -3,6 +3,7 @@ describe them in the OpenAPI document, and tests hold the two together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -120,3 +121,13 @@ class Rejected(msgspec.Struct, gc=False):
 
 
 Result = Queued | Rejected
+
+
+class BatchResult(msgspec.Struct):
+    """The body of the answer; BatchAnswer describes it."""
+
+    batch_id: str
+    total: int
+    accepted: int
+    rejected: int
+    results: Sequence[Result]

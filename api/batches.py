@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from api.acceptance import NOT_CONFIRMED, Answer, Desk
 from api.acceptance import REPLAYED as REPLAYED_HEADER
-from api.answers import Result, encode_json
+from api.answers import BatchResult, encode_json
 from api.bodies import BatchOrder, read_batch
 from api.idempotency import Names, hash_of, reused
 from api.intake import Accepted, Caller
@@ -21,16 +19,6 @@ from runtime.metrics import INTAKE
 from schemas.ids import to_text
 from schemas.records import BatchAccepted
 from store.rows import KeyedRow
-
-
-class BatchResult(msgspec.Struct):
-    """The body of the answer; api.answers.BatchAnswer describes it."""
-
-    batch_id: str
-    total: int
-    accepted: int
-    rejected: int
-    results: Sequence[Result]
 
 
 class _Request(NamedTuple):

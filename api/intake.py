@@ -196,8 +196,8 @@ def _measured(order: Order, mode: Mode, form: Form) -> Measure:
         measured = measure(order.text, mode, form)
     except Unencodable as fault:
         raise refusal("unencodable", f"`text`: {fault}", "text") from None
-    except TooLong as fault:
-        raise refusal("too_many_segments", f"`text`: {fault}", "text") from None
+    except TooLong as too_long:
+        raise refusal("too_many_segments", f"`text`: {too_long}", "text") from None
     if measured.segments > order.max_segments:
         told = f"`text` takes {measured.segments} segments of {measured.alphabet.label}"
         raise refusal("too_many_segments", f"{told}, max_segments is {order.max_segments}", "text")

@@ -26,15 +26,15 @@ class Encoder:
     def __call__(self, message: MtMessage, now_ms: int) -> tuple[bytes, ...]:
         try:
             content = self._open(message.id, message.sealed)
-        except SealError as fault:
-            raise EncodeFault("unreadable", str(fault), unreadable=True) from None
+        except SealError as sealed:
+            raise EncodeFault("unreadable", str(sealed), unreadable=True) from None
         try:
             # The reference comes from the id, so that a repeat shows as one to the handset and to an auditor.
             text = encode(content.text, message.mode, self._form, int.from_bytes(message.id[-2:], "big"))
-        except Unencodable as fault:
-            raise EncodeFault("unencodable", str(fault)) from None
-        except TooLong as fault:
-            raise EncodeFault("message_too_long", str(fault)) from None
+        except Unencodable as foreign:
+            raise EncodeFault("unencodable", str(foreign)) from None
+        except TooLong as too_long:
+            raise EncodeFault("message_too_long", str(too_long)) from None
         try:
             head = self._submit.head(*sender_address(content.sender, *self._source))
         except ValueError as fault:

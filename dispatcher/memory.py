@@ -39,8 +39,8 @@ class Memory:
             return None
         try:
             message = decode_mt(record.value or b"")
-        except NewerRecord as fault:
-            self.stuck[where] = str(fault)
+        except NewerRecord as newer:
+            self.stuck[where] = str(newer)
             return None
         except UnreadableRecord as fault:
             slot = self.missing(where, record.offset, str(fault))

@@ -27,14 +27,6 @@ class SlotState(IntEnum):
     DONE = 5
 
 
-class Token(NamedTuple):
-    """What goes with a submit_sm and comes back with its answer. `epoch` tells a first write from a resend."""
-
-    slot: Slot
-    part: int
-    epoch: int
-
-
 class Slot:
     """A message from its reservation until Kafka has its outcome."""
 
@@ -130,3 +122,11 @@ class Slot:
             self.todo = deque(sorted(self.pending.union(self.todo)))
             self.pending.clear()
             self.epoch += 1
+
+
+class Token(NamedTuple):
+    """What goes with a submit_sm and comes back with its answer. `epoch` tells a first write from a resend."""
+
+    slot: Slot
+    part: int
+    epoch: int

@@ -143,9 +143,9 @@ class Decoder:
         for number, record in enumerate(some):
             try:
                 self._decode(batch, source, tp, (record,))
-            except NewerRecord as fault:
+            except NewerRecord as newer:
                 # What comes after may mean something only together with it: the partition stops here.
-                batch.newer[tp] = str(fault)
+                batch.newer[tp] = str(newer)
                 batch.records = {**batch.records, tp: some[:number]}
                 return
             except UnreadableRecord as fault:

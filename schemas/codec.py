@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
+from schemas.heads import OutcomeHead
 from schemas.records import (
     KNOWN_TAGS,
     DeadLetter,
@@ -68,17 +69,8 @@ def decode_outcome(value: bytes) -> Outcome:
         _explain(value, fault)
 
 
-class _Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """How most outcomes begin; what follows is passed over."""
-
-    tag: int
-    id: bytes
-    cls: int
-    offset: int
-
-
-_HEAD: Final = msgspec.msgpack.Decoder(_Head).decode
-_WITH_A_PLACE: Final = frozenset({16, *range(18, 25)})
+_HEAD: Final = msgspec.msgpack.Decoder(OutcomeHead).decode
+_WITH_A_PLACE: Final = frozenset((16, *range(18, 25)))
 """Tags of the outcomes that begin with id, class and offset: not Receipt, not Unreadable."""
 
 

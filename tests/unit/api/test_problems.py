@@ -203,6 +203,7 @@ async def test_a_suspended_account_sends_nothing() -> None:
     assert (await stage.send()).status_code == 202
 
 
+@pytest.mark.as_written
 async def test_a_fault_of_ours_shows_nothing_of_its_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage()
 
