@@ -29,6 +29,7 @@ from rich.table import Table
 
 from bench import report, rows
 from bench.stack import DURABLE, Layout
+from runtime import compiled
 
 VAR: Final = Path(__file__).resolve().parents[1] / "var"
 NARROW: Final = Layout(window=50)
@@ -108,6 +109,7 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
         "processor": _processor(),
         "python": platform.python_version(),
+        "compiled": compiled.state,
         "kernel": platform.release(),
         "loop_ms": round(loop_s * 1000, 1),
     }
@@ -122,8 +124,13 @@ def _processor() -> str:
 
 def _most_memory(found: dict[str, Any]) -> dict[str, float]:
     most: dict[str, float] = {}
-    bulk, backlog = found.get("bulk", {}), found.get("backlog", {})
-    for row in (bulk, backlog.get("short", {}), backlog.get("long", {})):
+    backlog = found.get("backlog", {})
+    for row in (
+        found.get("bulk", {}),
+        found.get("bulk_exposure_50", {}),
+        backlog.get("short", {}),
+        backlog.get("long", {}),
+    ):
         for role, used in row.get("rss_mb", {}).items():
             most[role] = max(most.get(role, 0.0), used)
     return most

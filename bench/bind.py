@@ -22,7 +22,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CLIENTS: Final = ("ours", "smpp34", "aiosmpplib")
-SMPP: Final = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())"]
+SMPP: Final = [sys.executable, "-m", "cli"]
 
 
 class Count:

@@ -15,7 +15,6 @@ from runtime.local.checks import http_ready
 from runtime.local.places import PROJECT
 from runtime.local.process import Child, run_tool
 
-_RUN: Final = "import sys; from cli.main import main; sys.exit(main())"
 _READY_TIMEOUT_S: Final = 60.0
 _TOOL_TIMEOUT_S: Final = 120.0
 STOP_BUDGET_S: Final = 30.0
@@ -25,7 +24,7 @@ STOP_BUDGET_S: Final = 30.0
 def program() -> list[str]:
     """`smpp-dispatch`, as a person would call it; from the tree where it is not installed."""
     script = Path(sys.executable).with_name("smpp-dispatch")
-    return [str(script)] if script.exists() else [sys.executable, "-c", _RUN]
+    return [str(script)] if script.exists() else [sys.executable, "-m", "cli"]
 
 
 class Roles:

@@ -105,6 +105,11 @@ class Settings(BaseModel):
     recorder_batch_records: int = Field(
         10_000, ge=100, le=200_000, description="Most records that the recorder folds at once."
     )
+    compiled: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="Run the modules that `make compile` made: where they are there, always (else the process won't start), never. "
+        "Of the environment only, not of an env file.",
+    )
     load_key: str = Field("", description="The API key that `smpp-dispatch load` sends with.", repr=False)
     retention_days: int = Field(90, ge=1, le=3660, description="Age at which daily partitions of Postgres are dropped.")
 

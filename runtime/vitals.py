@@ -8,7 +8,11 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+from runtime import compiled
+from runtime.logs import logger
 from runtime.metrics import BUILD_INFO, LOOP_STALL
+
+log = logger("vitals")
 
 SPAN_S: Final = 10.0
 STEP_S: Final = 0.25
@@ -31,6 +35,7 @@ class Vitals:
 
     async def start(self) -> None:
         BUILD_INFO.labels(self._role, release()).set(1)
+        log.info("role_starts", role=self._role, version=release(), compiled=compiled.state)
         self._task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:

@@ -24,7 +24,7 @@ from schemas.records import MtMessage
 from schemas.topics import Topics
 
 ROOT = Path(__file__).resolve().parents[3]
-COMMAND = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-m", "cli"]
 START_S = 20.0
 CARRIERS = """
 [carriers.alpha]

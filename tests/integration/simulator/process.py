@@ -23,12 +23,11 @@ from smpp.core.session import Note, State
 from smpp.core.sm import Delivery, Sm, encode_sm
 
 ROOT = Path(__file__).resolve().parents[3]
-RUN = "import sys; from cli.main import main; sys.exit(main(sys.argv[1:]))"
 PATIENCE_S = 20.0
 
 
 def command(*words: str) -> list[str]:
-    return [sys.executable, "-c", RUN, "simulator", *words]
+    return [sys.executable, "-m", "cli", "simulator", *words]
 
 
 class Running:

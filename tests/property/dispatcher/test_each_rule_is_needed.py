@@ -205,6 +205,7 @@ MUTANTS: dict[
 }
 
 
+@pytest.mark.as_written
 @pytest.mark.parametrize("name", MUTANTS)
 def test_without_the_rule_a_promise_breaks(name: str) -> None:
     mutant, records, faults, options, expected = MUTANTS[name]
