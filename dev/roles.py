@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dev.installation import Installation
+from runtime import compiled
 from runtime.errors import UnavailableError
 from runtime.local.checks import http_ready
 from runtime.local.places import PROJECT
@@ -84,9 +85,12 @@ class Roles:
 
 
 def environment(environ: Mapping[str, str], keep: bool = True) -> dict[str, str]:
-    """What children get: ours, without what names a place of this very process. `keep` False: without any SMPPD_ setting."""
+    """What children get: ours, without what names a place of this very process. `keep` False: without any SMPPD_ setting,
+    but the one that says how its modules are loaded."""
     own = {"SMPPD_INSTANCE_ID", "SMPPD_HTTP_PORT", "SMPPD_METRICS_PORT", "SMPPD_LOAD_KEY"}
     kept = {
-        name: value for name, value in environ.items() if name not in own and (keep or not name.startswith("SMPPD_"))
+        name: value
+        for name, value in environ.items()
+        if name not in own and (keep or name == compiled.SETTING or not name.startswith("SMPPD_"))
     }
     return {"PATH": os.defpath, **kept}
