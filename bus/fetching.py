@@ -79,17 +79,17 @@ class Reading(Protocol):
 class Fetcher:
     """`fetch_bytes`: most that a fetch brings of a partition, and a sixteenth of what it brings at all: bounds what is unread.
     `wait_ms`: how long the broker keeps a fetch that finds nothing, and so how long a partition that is resumed, or a reader
-    that begins meanwhile, may wait. `gather_s`: see Gait."""
+    that begins meanwhile, may wait. `gather_s`, `stream_s`, `settle_s`: see Gait."""
 
     def __init__(
         self, bootstrap: str, client_id: str, *, fetch_bytes: int, wait_ms: int, gather_s: float,
-        settle_s: float = 0.003,
+        stream_s: float = 0.04, settle_s: float = 0.003,
     ) -> None:  # fmt: skip
         self._options = connection_options(bootstrap, client_id)
         self._fetch_bytes = fetch_bytes
         self._most_bytes = _AT_ONCE * fetch_bytes
         self._wait_ms = wait_ms
-        self._pace = (settle_s, gather_s)
+        self._pace = (settle_s, gather_s, stream_s)
         self._client: Any = None
         self._readings: list[Reading] = []
         self._leaders: dict[TopicPartition, int] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bus.gait import Gait
 
-SETTLE_S, GATHER_S = 0.003, 0.015
+SETTLE_S, GATHER_S, STREAM_S = 0.003, 0.015, 0.04
 
 
 def walk(gait: Gait, gap_s: float, records: int, times: int, start: float = 100.0) -> list[float]:
@@ -12,7 +12,7 @@ def walk(gait: Gait, gap_s: float, records: int, times: int, start: float = 100.
 
 
 def new() -> Gait:
-    return Gait(SETTLE_S, GATHER_S)
+    return Gait(SETTLE_S, GATHER_S, STREAM_S)
 
 
 def test_records_that_come_one_by_one_wait_only_for_their_like() -> None:
@@ -30,7 +30,7 @@ def test_a_stream_is_gathered_after_a_few_quick_fetches() -> None:
 def test_it_stays_while_fetches_are_worth_it_and_ends_with_one_that_is_not() -> None:
     gait = new()
     walk(gait, 0.002, 20, 6)
-    assert walk(gait, 0.015, 200, 20, 101.0) == [GATHER_S] * 20
+    assert walk(gait, 0.015, 20, 20, 101.0) == [GATHER_S] * 20
     assert walk(gait, 0.015, 1, 1, 102.0) == [SETTLE_S]
     assert walk(gait, 0.015, 1, 5, 102.1) == [SETTLE_S] * 5
 
@@ -39,4 +39,10 @@ def test_nobody_waits_while_fetches_come_full() -> None:
     gait = new()
     walk(gait, 0.002, 20, 6)
     assert gait.pause_s(5000, 100.02, full=True) == 0.0
-    assert gait.pause_s(200, 100.03) == GATHER_S
+    assert gait.pause_s(20, 100.03) == GATHER_S
+
+
+def test_where_many_come_each_time_they_are_gathered_from_the_first_on() -> None:
+    gait = new()
+    assert walk(gait, 0.05, 64, 3) == [STREAM_S] * 3
+    assert gait.pause_s(5, 100.2) == SETTLE_S
