@@ -34,7 +34,7 @@ from store.upkeep import Upkeep
 
 log = logger("recorder")
 GATHER_MS: Final = 50
-FETCH_BYTES: Final = 128 * 1024
+FETCH_BYTES: Final = 64 * 1024
 """Of a partition at a time: what all of them may hold unread, while Postgres is away or slow."""
 HOLD_S: Final = 0.4
 """Until a message that nothing came of is seen as queued; under load, BUSY_HOLD_S."""
