@@ -80,7 +80,7 @@ def _arguments() -> argparse.Namespace:
 def _measure(name: str, factor: float, full: bool) -> dict[str, Any]:
     works: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {
         "bulk": lambda: _bulk(1_000_000 if full else round(200_000 * factor)),
-        "single": lambda: _named("single", rows.single(SMALL, round(50_000 * factor))),
+        "single": lambda: _single(round(50_000 * factor)),
         "latency": lambda: _named("latency", rows.latency(round(600 * factor))),
         "backlog": lambda: _named(
             "backlog", rows.backlog(WIDE, 10_000, 10_000_000 if full else round(300_000 * factor))
@@ -95,6 +95,10 @@ def _measure(name: str, factor: float, full: bool) -> dict[str, Any]:
 
 async def _bulk(count: int) -> dict[str, Any]:
     return {"bulk": await rows.bulk(SMALL, count), "bulk_exposure_50": await rows.bulk(NARROW, count // 2)}
+
+
+async def _single(count: int) -> dict[str, Any]:
+    return {"single": await rows.single(SMALL, count), "single_keyed": await rows.single(SMALL, count, keyed=True)}
 
 
 async def _named(name: str, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:

@@ -21,10 +21,12 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[Row]:
             what = f"bulk, {_layout(row)}: {row['messages']:,} to delivered rows"
             yield what, f"{row['msgs_per_s']:,.0f} msg/s", "20,000"
             yield "    CPU a message", _costs(row["cpu_us_per_msg"]), "100 µs in all"
-    if row := found.get("single"):
-        yield f"single, 64 connections, {_layout(row)}, to delivered rows", f"{row['msgs_per_s']:,.0f} msg/s", "8,000"
-        yield "    the 202", f"p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms", "p99 < 50 ms"
-        yield "    CPU a message", _costs(row["cpu_us_per_msg"]), ""
+    for name, how in (("single", ""), ("single_keyed", ", each with an Idempotency-Key")):
+        if row := found.get(name):
+            what = f"single{how}, 64 connections, {_layout(row)}, to delivered rows"
+            yield what, f"{row['msgs_per_s']:,.0f} msg/s", "8,000"
+            yield "    the 202", f"p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms", "p99 < 50 ms"
+            yield "    CPU a message", _costs(row["cpu_us_per_msg"]), ""
     if row := found.get("latency"):
         yield "unloaded: 202 to submit_sm, p99", f"{row['accept_to_submit_p99_ms']} ms", "< 20 ms"
         yield "unloaded: submit_sm_resp to row, p99", f"{row['resp_to_row_p99_ms']} ms", "< 250 ms"

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -50,17 +51,19 @@ async def bulk(layout: Layout, count: int) -> dict[str, Any]:
         }
 
 
-async def single(layout: Layout, count: int) -> dict[str, Any]:
-    """POST /v1/messages over 64 connections that stay open, until every row says delivered."""
+async def single(layout: Layout, count: int, *, keyed: bool = False) -> dict[str, Any]:
+    """POST /v1/messages over 64 connections that stay open, until every row says delivered. `keyed`: each request has an
+    Idempotency-Key, which is looked up in Postgres and remembered by api and dispatcher."""
     async with stack(layout) as one:
+        send = partial(one.send, final_s=PATIENCE_S, mode="single", connections=64, idempotency=keyed)
         await one.send(WARM_UP, final_s=PATIENCE_S)
-        await one.send(count // 10, final_s=PATIENCE_S, mode="single", connections=64)
+        await send(count // 10)
         before = one.costs.look()
-        result = await one.send(count, final_s=PATIENCE_S, mode="single", connections=64)
+        result = await send(count)
         costs = per_message(before, one.costs.look(), count)
         latency = result.figures.latency
         return {
-            "settings": layout.settings(),
+            "settings": {**layout.settings(), "idempotency_keys": keyed},
             **_rate(result, count),
             "p50_ms": round(latency.quantile(0.5) * 1000, 1),
             "p99_ms": round(latency.quantile(0.99) * 1000, 1),

@@ -56,12 +56,16 @@ def test_settings_are_all_of_a_layout_with_what_it_leaves_to_others() -> None:
     assert WIDE.settings()["exposure"] == 1000
 
 
-@pytest.mark.parametrize("row", [rows.bulk, rows.single])
-async def test_a_row_has_the_settings_that_it_ran_with(row: Any, ran: list[Layout]) -> None:
+async def test_a_row_has_the_settings_that_it_ran_with(ran: list[Layout]) -> None:
     layout = replace(WIDE, partitions=2)
-    found = await row(layout, 1000)
+    assert (await rows.bulk(layout, 1000))["settings"] == layout.settings()
     assert ran == [layout]
-    assert found["settings"] == layout.settings()
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_single_messages_go_with_keys_or_without(keyed: bool, ran: list[Layout]) -> None:
+    found = await rows.single(WIDE, 1000, keyed=keyed)
+    assert found["settings"] == {**ran[0].settings(), "idempotency_keys": keyed}
 
 
 async def test_each_part_of_scale_has_its_own(ran: list[Layout]) -> None:
