@@ -33,6 +33,7 @@ from runtime.clock import SystemClock
 from runtime.health import Health, HealthServer
 from runtime.lifecycle import Lifecycle, Part
 from runtime.settings import Settings
+from runtime.vitals import Vitals
 from schemas.carriers import CarrierBook
 from schemas.sealing import BlindIndex, Sealer
 from schemas.topics import Topics
@@ -119,6 +120,7 @@ class ApiProcess:
         following, asking = Background(self._routes.follow), Background(self._kafka.follow)
         quotas = self.services.desk.quotas
         seeding = Background(Seeding(quotas, self.services.book.accounts, self._reads).follow)
+        vitals = Vitals("api")
         for part in (
             Part("publisher", self._publisher.start, self._publisher.stop, settings.drain_timeout_s),
             Part("reference", self._reference.start, self._reference.stop),
@@ -129,6 +131,8 @@ class ApiProcess:
             Part("daily quotas", seeding.start, seeding.stop),
             Part("metrics", self._metrics.start, self._metrics.stop),
             Part("http", self._http.start, self._stop_http, settings.drain_timeout_s + 2),
+            # Last: what keeps the process from starting is to be its only line.
+            Part("vitals", vitals.start, vitals.stop),
         ):
             lifecycle.add(part)
         collector.calm()

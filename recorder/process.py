@@ -18,6 +18,7 @@ from runtime.lifecycle import Lifecycle, Part
 from runtime.logs import logger
 from runtime.settings import Settings
 from runtime.tasks import end
+from runtime.vitals import Vitals
 from schemas.carriers import CarrierBook
 from store.pool import require_tables
 
@@ -164,6 +165,8 @@ async def run_recorder(settings: Settings, load: Load) -> int:
         await end(task)
 
     lifecycle.add(Part("health", server.start, server.stop))
+    vitals = Vitals("recorder")
+    lifecycle.add(Part("vitals", vitals.start, vitals.stop))
     lifecycle.add(Part("recorder", start, stop, STOP_BUDGET_S))
     await lifecycle.run()
     return 0
