@@ -22,7 +22,7 @@ setup: $(STAMP) ## Make .venv with exactly what requirements.lock names
 $(STAMP):
 	@bash deploy/setup.sh $@
 
-compile: $(STAMP) ## The hot modules through mypyc: the same in 0.6 of the CPU (left out where there is no C compiler)
+compile: $(STAMP) ## The hot modules through mypyc: in bulk the same in 0.65 of the CPU (left out where there is no C compiler)
 	@$(BIN)/python deploy/compile.py
 
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml (UPGRADE=1: with the newest versions that fit)

@@ -137,5 +137,5 @@ def _of_compiled() -> Finding:
         return Finding("ok", "compiled", "the hot modules run compiled")
     fault = compiled.unfit(compiled.ROOT) or compiled.state
     return Finding(
-        "note", "compiled", f"the hot modules run as Python, in about 1.4 times the CPU: {fault}", compiled.REMEDY
+        "note", "compiled", f"the hot modules run as Python, in 1.1 to 1.6 times the CPU: {fault}", compiled.REMEDY
     )

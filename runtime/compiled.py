@@ -77,6 +77,8 @@ def unfit(root: Path) -> str:
         stamp = json.loads((root / PLACE / STAMP).read_bytes())
     except (OSError, ValueError):
         return "nothing is compiled"
+    if not isinstance(stamp, dict):
+        return "nothing is compiled"
     if stamp.get("suffix") != EXTENSION_SUFFIXES[0]:
         return "compiled for another Python"
     if stamp.get("sources") != digest(root, stamp.get("rooms", ())):

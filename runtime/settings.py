@@ -148,6 +148,10 @@ def load_settings(environ: Mapping[str, str], env_file: str | None = None) -> Se
     Raises ConfigError: an unknown key (with the nearest known one), a bad value (with what is allowed).
     """
     values = dict(_read_env_file(env_file)) if env_file else {}
+    if f"{PREFIX}COMPILED" in values:
+        raise ConfigError(
+            f"{PREFIX}COMPILED stands in {env_file}", "it counts before that is read: put it into the environment"
+        )
     values.update({key: value for key, value in environ.items() if key.startswith(PREFIX)})
     given = {}
     for key, value in values.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,18 @@ def test_a_tuple_names_no_class_below_it(name: str) -> None:
         if isinstance(each, ast.ClassDef) and any(ast.unparse(base) == "NamedTuple" for base in each.bases):
             named = {part.id for part in ast.walk(each) if isinstance(part, ast.Name)}
             assert not [one for one in named if lines.get(one, 0) > each.lineno], f"{name}:{each.lineno}"
+
+
+def test_all_that_they_import_of_ours_counts_as_their_sources() -> None:
+    """They hold its constants and layouts: when it changes they have to be made anew."""
+    rooms = set(runpy.run_path(str(ROOT / "deploy" / "compile.py"))["ROOMS"])
+    ours = {file.parent.name for file in ROOT.glob("*/__init__.py")}
+    for room in rooms:
+        for file in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    top = node.module.split(".")[0]
+                    assert top not in ours or top in rooms, f"{file}:{node.lineno}"
 
 
 def _all(name: str, *kinds: type[ast.AST]) -> Iterator[ast.AST]:

@@ -73,7 +73,7 @@ def test_another_python_needs_its_own(root: Path) -> None:
     assert unfit(root) == "compiled for another Python"
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{"])
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]"])
 def test_half_a_build_is_none(root: Path, content: bytes | None) -> None:
     stamp = root / compiled.PLACE / compiled.STAMP
     stamp.unlink() if content is None else stamp.write_bytes(content)

@@ -143,3 +143,10 @@ def test_operator_errors_are_one_line_with_an_exit_code() -> None:
     assert (str(ConfigError("what", "remedy")), ConfigError.exit_code) == ("what: remedy", 2)
     assert (str(UnavailableError("what")), UnavailableError.exit_code) == ("what", 1)
     assert OperatorError.exit_code == 1
+
+
+def test_what_counts_before_the_env_file_is_read_may_not_stand_there(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("SMPPD_COMPILED=no\n")
+    assert "put it into the environment" in refusal({}, str(file))
+    assert load_settings({"SMPPD_COMPILED": "no"}).compiled == "no"
