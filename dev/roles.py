@@ -94,3 +94,9 @@ def environment(environ: Mapping[str, str], keep: bool = True) -> dict[str, str]
         if name not in own and (keep or name == compiled.SETTING or not name.startswith("SMPPD_"))
     }
     return {"PATH": os.defpath, **kept}
+
+
+def file_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the env file keeps of our environment: our settings, but the one that counts before the file is read."""
+    given = environment(environ)
+    return {name: value for name, value in given.items() if name.startswith("SMPPD_") and name != compiled.SETTING}

@@ -14,7 +14,7 @@ import httpx
 
 from dev.carriers import Simulated
 from dev.installation import Installation
-from dev.roles import Roles, environment
+from dev.roles import Roles, environment, file_settings
 from runtime.local.backing import Backing
 from runtime.local.process import Child
 from runtime.local.supervisor import Supervisor
@@ -140,10 +140,9 @@ class Cluster:
         place, plan = self.installation, self.plan
         if plan.carriers_file is None:
             place.write_carriers(plan.carriers, plan.scenario)
-        given = {name: value for name, value in environment(self._environ).items() if name.startswith("SMPPD_")}
         place.write_env(
             {
-                **given,
+                **file_settings(self._environ),
                 "SMPPD_KAFKA_BOOTSTRAP": self.backing.kafka_bootstrap,
                 "SMPPD_POSTGRES_DSN": self.backing.postgres_dsn,
                 "SMPPD_CARRIERS_FILE": str(plan.carriers_file or place.carriers),
