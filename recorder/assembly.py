@@ -38,7 +38,7 @@ FETCH_BYTES: Final = 64 * 1024
 """Of a partition at a time: what all of them may hold unread, while Postgres is away or slow."""
 HOLD_S: Final = 0.4
 """Until a message that nothing came of is seen as queued; under load, BUSY_HOLD_S."""
-BUSY_HOLD_S: Final = 2.0
+BUSY_HOLD_S: Final = 4.0
 BUSY_WAIT_S: Final = 0.5
 
 
