@@ -8,6 +8,7 @@ connections and metadata; its own fetcher asks for nothing while one partition h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -61,6 +62,11 @@ class Queue:
         return not (self.paused or self.chunk or self.records or self.fault)
 
     @property
+    def is_behind(self) -> bool:
+        """Whether Kafka has more than was fetched, as far as is known."""
+        return self.high is None or self.fetched < self.high
+
+    @property
     def ready(self) -> bool:
         """Whether there is something to hand out, or to tell."""
         return not self.paused and bool(self.chunk or self.records or self.fault)
@@ -79,17 +85,18 @@ class Reading(Protocol):
 class Fetcher:
     """`fetch_bytes`: most that a fetch brings of a partition, and a sixteenth of what it brings at all: bounds what is unread.
     `wait_ms`: how long the broker keeps a fetch that finds nothing, and so how long a partition that is resumed, or a reader
-    that begins meanwhile, may wait. `gather_s`, `stream_s`, `settle_s`: see Gait."""
+    that begins meanwhile, may wait. `gather_s`, `stream_s`, `flow_s`, `settle_s`: see Gait."""
 
     def __init__(
         self, bootstrap: str, client_id: str, *, fetch_bytes: int, wait_ms: int, gather_s: float,
-        stream_s: float = 0.04, settle_s: float = 0.003,
+        stream_s: float = 0.04, flow_s: float = 0.1, settle_s: float = 0.003,
     ) -> None:  # fmt: skip
         self._options = connection_options(bootstrap, client_id)
         self._fetch_bytes = fetch_bytes
         self._most_bytes = _AT_ONCE * fetch_bytes
         self._wait_ms = wait_ms
-        self._pace = (settle_s, gather_s, stream_s)
+        self._pace = (settle_s, gather_s, stream_s, flow_s)
+        self._stream_s = stream_s
         self._client: Any = None
         self._readings: list[Reading] = []
         self._leaders: dict[TopicPartition, int] = {}
@@ -190,12 +197,25 @@ class Fetcher:
                 log.exception("fetch_failed", node=node)
             else:
                 self._failing.discard(node)
-                await asyncio.sleep(pause_s)
+                await self._rest(node, pause_s)
                 continue
             self._failing.add(node)
             session = Session()
             self._client.force_metadata_update()
             await asyncio.sleep(RETRY_S)
+
+    async def _rest(self, node: int, pause_s: float) -> None:
+        """The pause; no longer than `stream_s` when something is wanted of which there is more already."""
+        await asyncio.sleep(min(pause_s, self._stream_s))
+        until, changed = time.monotonic() + pause_s - self._stream_s, self._changed[node]
+        while (left_s := until - time.monotonic()) > 0 and not self._is_behind(node):
+            changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await changed.wait()
+
+    def _is_behind(self, node: int) -> bool:
+        return any(queue.wants and queue.is_behind and self._leader(queue.tp) == node for queue in self._queues())
 
     async def _fetch(self, node: int, session: Session, gait: Gait) -> float:
         """One round; gives how long to wait before the next."""

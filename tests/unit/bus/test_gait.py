@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bus.gait import Gait
 
-SETTLE_S, GATHER_S, STREAM_S = 0.003, 0.015, 0.04
+SETTLE_S, GATHER_S, STREAM_S, FLOW_S = 0.003, 0.015, 0.04, 0.1
 
 
 def walk(gait: Gait, gap_s: float, records: int, times: int, start: float = 100.0) -> list[float]:
@@ -12,7 +12,7 @@ def walk(gait: Gait, gap_s: float, records: int, times: int, start: float = 100.
 
 
 def new() -> Gait:
-    return Gait(SETTLE_S, GATHER_S, STREAM_S)
+    return Gait(SETTLE_S, GATHER_S, STREAM_S, FLOW_S)
 
 
 def test_records_that_come_one_by_one_wait_only_for_their_like() -> None:
@@ -46,3 +46,11 @@ def test_where_many_come_each_time_they_are_gathered_from_the_first_on() -> None
     gait = new()
     assert walk(gait, 0.05, 64, 3) == [STREAM_S] * 3
     assert gait.pause_s(5, 100.2) == SETTLE_S
+
+
+def test_thousands_a_second_are_gathered_for_longer_however_long_it_was_before() -> None:
+    gait = new()
+    gait.pause_s(30, 100.0)
+    assert walk(gait, 0.04, 70, 1, 100.04) == [FLOW_S]
+    assert walk(gait, 0.1, 200, 3, 100.14) == [FLOW_S] * 3
+    assert walk(gait, 0.1, 100, 2, 100.44) == [STREAM_S] * 2
