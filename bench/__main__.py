@@ -79,7 +79,7 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(name: str, factor: float, full: bool) -> dict[str, Any]:
     works: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {
-        "bulk": lambda: _bulk(1_000_000 if full else round(200_000 * factor)),
+        "bulk": lambda: _bulk(1_000_000 if full else round(400_000 * factor)),
         "single": lambda: _single(round(50_000 * factor)),
         "latency": lambda: _named("latency", rows.latency(round(600 * factor))),
         "backlog": lambda: _named(

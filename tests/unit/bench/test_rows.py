@@ -68,6 +68,19 @@ async def test_single_messages_go_with_keys_or_without(keyed: bool, ran: list[La
     assert found["settings"] == {**ran[0].settings(), "idempotency_keys": keyed}
 
 
+async def test_a_run_of_which_a_row_is_missing_has_no_figures(
+    ran: list[Layout], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def one_less(self: Quick) -> int:
+        return self.sent - 1
+
+    monkeypatch.setattr(Quick, "delivered", one_less)
+    for row in (rows.bulk, rows.single):
+        with pytest.raises(SystemExit, match="rows say delivered, not 2"):
+            await row(WIDE, 1000)
+    assert len(ran) == 2
+
+
 async def test_each_part_of_scale_has_its_own(ran: list[Layout]) -> None:
     found = await rows.scale(WIDE, 1000)
     assert [part["settings"] for part in found.values()] == [layout.settings() for layout in ran]
