@@ -20,6 +20,7 @@ import sys
 import time
 import timeit
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ WIDE: Final = Layout(window=200, exposure=1000)
 SMALL: Final = Layout(window=200, exposure=1000, partitions=2)
 """As for a machine of two cores: a partition for each lane and no more, since each costs its share of a flush. Two lanes for
 ever is what that costs."""
+ONE: Final = replace(SMALL, carriers=1)
+"""As the figures of other gateways are measured."""
 NAMES: Final = ("bulk", "single", "latency", "bind", "backlog", "scale")
 BY_DEFAULT: Final = ("bulk", "single", "latency", "bind", "backlog")
 
@@ -80,7 +83,7 @@ def _arguments() -> argparse.Namespace:
 def _measure(name: str, factor: float, full: bool) -> dict[str, Any]:
     works: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {
         "bulk": lambda: _bulk(1_000_000 if full else round(400_000 * factor)),
-        "single": lambda: _single(round(50_000 * factor)),
+        "single": lambda: _single(round(100_000 * factor)),
         "latency": lambda: _named("latency", rows.latency(round(600 * factor))),
         "backlog": lambda: _named(
             "backlog", rows.backlog(WIDE, 10_000, 10_000_000 if full else round(300_000 * factor))
@@ -98,7 +101,11 @@ async def _bulk(count: int) -> dict[str, Any]:
 
 
 async def _single(count: int) -> dict[str, Any]:
-    return {"single": await rows.single(SMALL, count), "single_keyed": await rows.single(SMALL, count, keyed=True)}
+    return {
+        "single": await rows.single(SMALL, count),
+        "single_keyed": await rows.single(SMALL, count, keyed=True),
+        "single_one_carrier": await rows.single(ONE, count),
+    }
 
 
 async def _named(name: str, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[Row]:
             what = f"bulk, {_layout(row)}: {row['messages']:,} to delivered rows"
             yield what, f"{row['msgs_per_s']:,.0f} msg/s", "20,000"
             yield "    CPU a message", _costs(row["cpu_us_per_msg"]), "100 µs in all"
-    for name, how in (("single", ""), ("single_keyed", ", each with an Idempotency-Key")):
+    for name, how in (("single", ""), ("single_keyed", ", each with an Idempotency-Key"), ("single_one_carrier", "")):
         if row := found.get(name):
             what = f"single{how}, 64 connections, {_layout(row)}, to delivered rows"
             yield what, f"{row['msgs_per_s']:,.0f} msg/s", "8,000"
@@ -54,9 +54,11 @@ def lines_of(found: Mapping[str, Any]) -> Iterator[Row]:
 
 def _layout(row: Mapping[str, Any]) -> str:
     """What a row ran with, as far as rows differ in it."""
-    window, exposure, partitions = (row["settings"][name] for name in ("window", "exposure", "partitions"))
+    carriers, lanes, window, exposure, partitions = (
+        row["settings"][name] for name in ("carriers", "lanes", "window", "exposure", "partitions")
+    )
     bounds = f"window and exposure {window}" if window == exposure else f"window {window}, exposure {exposure:,}"
-    return f"{bounds}, {partitions} partitions"
+    return f"{carriers} carrier{'s' if carriers > 1 else ''} × {lanes} lanes, {bounds}, {partitions} partitions"
 
 
 def _costs(costs: Mapping[str, float]) -> str:

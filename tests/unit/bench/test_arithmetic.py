@@ -94,12 +94,12 @@ def test_each_row_or_part_of_it_has_its_settings() -> None:
 def test_the_table_names_what_was_measured_and_nothing_else() -> None:
     told = list(lines_of(FOUND))
     assert [what for what, _, _ in told] == [
-        "bulk, window 200, exposure 1,000, 2 partitions: 1,000 to delivered rows",
+        "bulk, 4 carriers × 2 lanes, window 200, exposure 1,000, 2 partitions: 1,000 to delivered rows",
         "    CPU a message",
-        "bulk, window and exposure 50, 12 partitions: 500 to delivered rows",
+        "bulk, 4 carriers × 2 lanes, window and exposure 50, 12 partitions: 500 to delivered rows",
         "    CPU a message",
         "one bind, window 64, receipts",
-        "dispatchers and recorders, window 200, exposure 1,000, 12 partitions",
+        "dispatchers and recorders, 4 carriers × 2 lanes, window 200, exposure 1,000, 12 partitions",
     ]
     assert told[1][1] == "150 µs: api 50, dispatcher 100"
     assert "10.0 x smpp34" in told[4][1]
