@@ -41,7 +41,7 @@ SMALL: Final = Layout(window=200, exposure=1000, partitions=2)
 """As for a machine of two cores: a partition for each lane and no more, since each costs its share of a flush. Two lanes for
 ever is what that costs."""
 ONE: Final = replace(SMALL, carriers=1)
-"""As the figures of other gateways are measured."""
+"""The least that can be run: tells what several carriers cost beside it."""
 NAMES: Final = ("bulk", "single", "latency", "bind", "backlog", "scale")
 BY_DEFAULT: Final = ("bulk", "single", "latency", "bind", "backlog")
 
