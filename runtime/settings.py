@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from runtime.compiled import SETTING
 from runtime.errors import ConfigError
 from schemas.sealing import parse_keys
 
@@ -148,9 +149,9 @@ def load_settings(environ: Mapping[str, str], env_file: str | None = None) -> Se
     Raises ConfigError: an unknown key (with the nearest known one), a bad value (with what is allowed).
     """
     values = dict(_read_env_file(env_file)) if env_file else {}
-    if f"{PREFIX}COMPILED" in values:
+    if SETTING in values:
         raise ConfigError(
-            f"{PREFIX}COMPILED stands in {env_file}", "it counts before that is read: put it into the environment"
+            f"{SETTING} stands in {env_file}", "it counts before that is read: put it into the environment"
         )
     values.update({key: value for key, value in environ.items() if key.startswith(PREFIX)})
     given = {}
