@@ -10,7 +10,7 @@ _MANY: Final = 24
 """Records of a fetch of a stream: each fetch costs its reader and Kafka as much as some dozens of records, in what it brings about
 (commits, publishing), too."""
 _FLOW_PER_S: Final = 1500.0
-"""Records a second at which a moment more or less is nothing beside what is gained."""
+"""Records a second from which a fetch waits for longer: a dispatcher took 0.67 of its CPU for single messages, Kafka 0.75."""
 _QUICK_S: Final = 0.012
 _QUICK_FETCHES: Final = 4
 
@@ -18,7 +18,7 @@ _QUICK_FETCHES: Final = 4
 class Gait:
     """How long after a fetch that brought something the next one is sent. While records come one by one: `settle_s`, just long
     enough for what was published together. When they come quickly: `gather_s`; when many come each time: `stream_s`, and at
-    some thousands a second `flow_s`."""
+    _FLOW_PER_S and above `flow_s`."""
 
     def __init__(self, settle_s: float, gather_s: float, stream_s: float, flow_s: float) -> None:
         self._settle_s = settle_s
