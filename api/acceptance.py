@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from api.accepted import accepted_json
 from api.answers import accepted_body, encode_json
 from api.bodies import Order, read_message
 from api.idempotency import KeyedLookups, KeyedNames, Names, RecentKeys, hash_of, other_day, reused
@@ -234,7 +235,7 @@ class Desk:
         message, queue, _ = one.accepted
         if queue in unconfirmed:
             raise unavailable(NOT_CONFIRMED)
-        body = encode_json(accepted_body(message))
+        body = accepted_json(message)
         if one.key is not None:
             self.recent.confirm(one.caller.account, one.key, body)
         return Answer(202, body, _location(message.id))

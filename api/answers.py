@@ -9,16 +9,13 @@ from typing import Any, Final, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.accepted import ALPHABET_LABELS, QUEUED, SCHEDULED, amount
 from schemas.classes import CLASS_NAMES
 from schemas.ids import rfc3339, to_text
 from schemas.records import MtMessage
-from smpp.text.modes import Alphabet
 from store.rows import MessageRow
 
 encode_json: Final = msgspec.json.Encoder().encode
-QUEUED: Final = "queued"
-SCHEDULED: Final = "scheduled"
-ALPHABET_LABELS: Final = {int(alphabet): alphabet.label for alphabet in Alphabet}
 
 
 class Shape(BaseModel):
@@ -78,13 +75,6 @@ class BatchAnswer(Shape):
     accepted: int
     rejected: int
     results: list[RowResult]
-
-
-def amount(micros: int) -> str:
-    """Millionths as a decimal number with four to six places: 32000 as 0.0320."""
-    whole, rest = divmod(micros, 1_000_000)
-    places = f"{rest:06d}"
-    return f"{whole}.{places[:4]}{places[4:].rstrip('0')}"
 
 
 def accepted_body(message: MtMessage | MessageRow) -> dict[str, Any]:

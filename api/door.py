@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, Protocol
 from api.acceptance import MESSAGES, Answer, Asked
 from api.authentication import require
 from api.edge import CLIENT_GONE, Edge, adopted, internal_fault, problem_response
+from api.heads import Fields
 from api.idempotency import check_key
 from api.intake import Caller
 from api.problems import Refusal
@@ -23,7 +24,7 @@ from api.services import Services
 
 MOST_BYTES: Final = 64 * 1024
 """The largest body that goes this way."""
-_JSON: Final = (b"content-type", JSON.encode())
+_CLOSE: Final = (b"connection", b"close")
 _NOBODY: Final = Caller("", "", frozenset(), False)
 
 
@@ -34,8 +35,9 @@ class Connection(Protocol):
     tasks: set[asyncio.Task[None]]
     """The server's: it waits for them when it stops, and ends them in the end."""
 
-    def answer(self, visit: Visit, status: int, headers: Headers, body: bytes) -> None:
-        """Writes it, if somebody is still there. `headers`: all but the server's own."""
+    def answer(self, visit: Visit, status: int, head: bytes, body: bytes, *, closes: bool) -> None:
+        """Writes it, if somebody is still there. `head`: all headers but the server's own, a line each; `closes`: one of them
+        says that this is the connection's last answer."""
         ...
 
     def give_up(self, visit: Visit) -> None:
@@ -60,7 +62,7 @@ class Visit(Asked):
     )  # fmt: skip
     message_event: ClassVar = _NoEvent()
 
-    def __init__(self, door: Door, connection: Connection, headers: Headers, raw: bytes, keep_alive: bool) -> None:
+    def __init__(self, door: Door, connection: Connection, headers: Fields, raw: bytes, keep_alive: bool) -> None:
         super().__init__(_NOBODY, raw, None)
         self.door = door
         self.connection = connection
@@ -104,7 +106,7 @@ class Door:
 
     def _checked(self, visit: Visit) -> bool:
         """Whether it goes to the desk; else it is over."""
-        headers = dict(reversed(visit.headers))  # of one that came twice the first counts, as in Starlette
+        headers = visit.headers
         visit.request_id = adopted(headers.get(b"x-request-id"))
         if visit.disconnected:
             self._edge.tell("POST", MESSAGES, CLIENT_GONE, visit.since, visit.request_id)
@@ -116,7 +118,7 @@ class Door:
             return False
         return True
 
-    def _check(self, visit: Visit, headers: dict[bytes, bytes]) -> None:
+    def _check(self, visit: Visit, headers: Fields) -> None:
         services = self._services
         visit.caller = require(services.caller_of(_text(headers.get(b"authorization")), visit.state), "send")
         media_of(_text(headers.get(b"content-type")) or "", JSON)
@@ -145,18 +147,20 @@ class Door:
 
     def _answer(self, visit: Visit, outcome: Answer | Exception) -> None:
         self._services.uploads.release(visit.held)
+        closes = False
         if isinstance(outcome, Answer):
             status, body, named = outcome
-            headers = [(name.lower().encode(), value.encode()) for name, value in named.items()]
-            headers += ((b"content-length", b"%d" % len(body)), _JSON)
+            told = "".join([f"{name.lower()}: {value}\r\n" for name, value in named.items()])
+            head = f"{told}content-length: {len(body)}\r\ncontent-type: {JSON}\r\n".encode()
         else:
             response = problem_response(self._refusal_of(visit, outcome), visit.request_id)
-            status, body, headers = response.status_code, bytes(response.body), response.raw_headers
-        headers.append((b"x-request-id", visit.request_id.encode()))
+            status, body, head = response.status_code, bytes(response.body), written(response.raw_headers)
+            closes = _CLOSE in response.raw_headers
+        head += b"x-request-id: %b\r\n" % visit.request_id.encode()
         more = visit.state.get("headers")
         if more is not None:
-            headers += more()
-        visit.connection.answer(visit, status, headers, body)
+            head += written(more())
+        visit.connection.answer(visit, status, head, body, closes=closes)
         self._edge.tell("POST", MESSAGES, status, visit.since, visit.request_id)
 
     def _refusal_of(self, visit: Visit, fault: Exception) -> Refusal:
@@ -168,3 +172,8 @@ class Door:
 
 def _text(header: bytes | None) -> str | None:
     return None if header is None else header.decode("latin-1")
+
+
+def written(headers: Headers) -> bytes:
+    """As they stand in a head, a line each."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.answers import ALPHABET_LABELS, Price, Shape, amount
+from api.accepted import ALPHABET_LABELS, amount
+from api.answers import Price, Shape
 from api.bodies import read_message
 from api.intake import Caller, Intake, Plan
 from smpp.text.segments import UDHI, Form, Part, decode, encode

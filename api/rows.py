@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from api.acceptance import NOT_CONFIRMED, Desk
-from api.answers import QUEUED, SCHEDULED, Queued, Rejected, Result
+from api.accepted import QUEUED, SCHEDULED
+from api.answers import Queued, Rejected, Result
 from api.bodies import Order
 from api.idempotency import KeyedNames, Names, reused
 from api.intake import Accepted, Caller, Stamp

@@ -173,6 +173,9 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def close(self) -> None:
+        """Of a connection that has rested for too long: the other way is measured meanwhile."""
+
 
 class Clients:
     """CONNECTIONS that are kept alive, to uvicorn's protocol as `protocol` has it."""

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from api.issuing import revoke
 from api.onewrite import OneWrite
+from schemas.records import Act
 from tests.unit.api.stage import SEND, Stage
 from tests.unit.api.wire import CLOSED, Connection, request_bytes, split
 
@@ -99,6 +101,52 @@ async def test_a_client_that_goes_away_before_the_end_of_its_request_is_forgotte
     connection.lose()
     await asyncio.sleep(0.01)
     assert (house.through_app, connection.written, house.stage.published()) == ([], b"", [])
+
+
+class Deaf:
+    """A parser that must not be asked."""
+
+    def feed_data(self, data: bytes) -> None:
+        raise AssertionError("it was parsed")
+
+
+async def test_a_head_that_came_before_is_not_parsed_again() -> None:
+    house = House()
+    first, second = house.connection(), house.connection()
+    first.feed(house.message())
+    await first.answers()
+    second.protocol.parser = Deaf()
+    for count in range(1, 4):
+        second.feed(house.message(body=GOOD.replace(b"Hello", b"Hall%d" % count)))
+        (*_, answer) = await second.answers(count)
+        assert statuses([answer]) == [202]
+    assert len(house.stage.published()) == 4
+    assert second.state.total_requests == 3
+
+
+async def test_of_a_key_that_was_revoked_the_known_head_lets_nobody_in() -> None:
+    house = House()
+    connection = house.connection()
+    connection.feed(house.message())
+    await connection.answers()
+    (key,) = house.stage.book.keys()
+    name, value = revoke(key, Act("tester", "test", 1))
+    house.stage.book.apply(name or b"", value)
+    connection.feed(house.message())
+    assert statuses(await connection.answers(2)) == [202, 401]
+
+
+async def test_a_known_head_with_more_behind_it_is_parsed_and_all_is_answered() -> None:
+    house = House()
+    connection = house.connection()
+    connection.feed(house.message())
+    await connection.answers()
+    connection.feed(house.message() * 2)
+    assert statuses(await connection.answers(3)) == [202, 202, 202]
+    connection.feed(house.message()[:-1])
+    connection.feed(house.message()[-1:])
+    assert statuses(await connection.answers(4)) == [202] * 4
+    assert house.through_app == ["/v1/messages"], "but for one that came before the last answer"
 
 
 OTHERS = {
