@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaProducer
 
-from bus import broken_writes
+from bus import broken_writes, produce_protocol
 from bus.connecting import connection_options
 from bus.ports import Done, Entry, PublishError, TopicPartition
 from bus.returning import Returning
@@ -26,6 +26,7 @@ from runtime.logs import logger
 from runtime.metrics import PUBLISH_SECONDS, PUBLISH_WAITING, PUBLISHED
 
 broken_writes.mend()
+produce_protocol.use()
 log = logger("bus.publisher")
 BATCH_BYTES: Final = 128 * 1024
 """No larger than what readers fetch of a partition at a time: a batch comes whole or, beside others, not at all."""
