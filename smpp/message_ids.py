@@ -13,7 +13,6 @@ LONGEST: Final = 64
 """Characters of an id that count: the field holds 64 and a NUL (SMPP 3.4 §5.2.23). Also bounds int conversion."""
 
 _BLANKS: Final = " \t\r\n\0"
-_DECIMAL: Final = "0123456789"
 _HEXADECIMAL: Final = "0123456789abcdef"
 
 
@@ -42,11 +41,10 @@ def receipt_keys(smsc_message_id: str, form: str) -> tuple[str, ...]:
     key = submit_key(smsc_message_id, form)
     if not key:
         return ()
-    # strip() leaves nothing exactly when all characters are in the set.
-    if form != "auto" or key.strip(_HEXADECIMAL) or len(smsc_message_id.strip(_BLANKS)) > LONGEST:
+    if form != "auto" or (len(smsc_message_id) > LONGEST and len(smsc_message_id.strip(_BLANKS)) > LONGEST):
         return (key,)
-    keys = [key]
-    if not key.strip(_DECIMAL):
-        keys.append(format(int(key), "x"))
-    keys.append(str(int(key, 16)))
-    return tuple(dict.fromkeys(keys))
+    if key.isascii() and key.isdigit():
+        # A single digit is itself in any base, and no longer number is.
+        return (key,) if len(key) == 1 else (key, f"{int(key):x}", str(int(key, 16)))
+    # strip() leaves nothing exactly when all characters are in the set.
+    return (key,) if key.strip(_HEXADECIMAL) else (key, str(int(key, 16)))

@@ -184,9 +184,16 @@ def parse(short_message: bytes | str, tlvs: Mapping[int, bytes]) -> ParsedReceip
         state = _state_of(fields.get("stat", ""))
         error = _error_of(fields.get("err", ""))
     if tlvs:
-        message_id = _id_of(tlvs.get(RECEIPTED_MESSAGE_ID)) or message_id
-        state = _state_number(tlvs.get(MESSAGE_STATE), state)
-        error = _network_error(tlvs.get(NETWORK_ERROR_CODE), error)
+        told = tlvs.get(RECEIPTED_MESSAGE_ID)
+        # Mostly they say the same.
+        if told is not None and told != message_id.encode("latin-1", "replace") + b"\0":
+            message_id = _id_of(told) or message_id
+        told = tlvs.get(MESSAGE_STATE)
+        if told is not None:
+            state = _state_number(told, state)
+        told = tlvs.get(NETWORK_ERROR_CODE)
+        if told is not None:
+            error = _network_error(told, error)
     if not message_id and state is None:
         return None
     return ParsedReceipt(message_id, state, error, submit_date, done_date, message_id != "" and state is not None)
