@@ -23,7 +23,7 @@ from load.run import Result
 
 WARM_UP: Final = 20_000
 WARM_UP_SHARE: Final = 5
-"""Single messages take other ways through Kafka, whose Java is slow until it is compiled: a fifth of them, for a start."""
+"""Single messages take other ways through Kafka, whose Java is slow until it is compiled: at most a fifth of them, for a start."""
 PATIENCE_S: Final = 600.0
 OUTSTANDING: Final = 20_000
 """Two to three seconds of what this machine does."""
@@ -58,11 +58,12 @@ async def single(layout: Layout, count: int, *, keyed: bool = False) -> dict[str
     async with stack(layout) as one:
         send = partial(one.send, final_s=PATIENCE_S, mode="single", connections=64, idempotency=keyed)
         await one.send(WARM_UP, final_s=PATIENCE_S)
-        await send(count // WARM_UP_SHARE)
+        warm_up = min(count // WARM_UP_SHARE, WARM_UP)
+        await send(warm_up)
         before = one.costs.look()
         result = await send(count)
         costs = per_message(before, one.costs.look(), count)
-        await _check_rows(one, WARM_UP + count // WARM_UP_SHARE + count)
+        await _check_rows(one, WARM_UP + warm_up + count)
         latency = result.figures.latency
         return {
             "settings": {**layout.settings(), "idempotency_keys": keyed},
