@@ -27,6 +27,19 @@ def test_exceptions_of_two_kinds_have_two_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
+def test_nothing_is_awaited_while_an_exception_is_handled(name: str) -> None:
+    """A compiled coroutine that waits there leaves its exception behind for whoever runs next, and a compiled `finally` then
+    raises it instead of its own: a run of the load tool ended with the CancelledError of another."""
+    for function in _all(name, ast.AsyncFunctionDef):
+        for node in ast.walk(function):
+            waiting = isinstance(node, ast.AsyncWith)
+            if isinstance(node, ast.Try):
+                handling = [*node.handlers, *node.finalbody]
+                waiting = any(isinstance(each, ast.Await) for part in handling for each in ast.walk(part))
+            assert not waiting, f"{name}:{getattr(node, 'lineno', 0)}"
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_no_class_of_another_maker(name: str) -> None:
     """mypyc drops the options of a class (`array_like=True`), and with them what msgspec makes of it."""
     for each in _all(name, ast.ClassDef):
