@@ -138,14 +138,12 @@ def _error_of(err: str) -> str:
     return error if error.strip("0x") else ""
 
 
-def _id_of(tlv: bytes | None) -> str:
-    if tlv is None:
-        return ""
+def _id_of(tlv: bytes) -> str:
     text = tlv.split(b"\0", 1)[0].decode("latin-1").strip()
     return text[:_LONGEST_ID] if text.isprintable() else ""
 
 
-def _state_number(tlv: bytes | None, told: MessageState | None) -> MessageState | None:
+def _state_number(tlv: bytes, told: MessageState | None) -> MessageState | None:
     """message_state; 0 is no state of SMPP 3.4 and more often a field left unset, so a text that tells one wins."""
     if not tlv or len(tlv) > 4:
         return told
@@ -153,10 +151,8 @@ def _state_number(tlv: bytes | None, told: MessageState | None) -> MessageState 
     return told if state is None or (state == MessageState.SCHEDULED and told is not None) else state
 
 
-def _network_error(tlv: bytes | None, told: str) -> str:
+def _network_error(tlv: bytes, told: str) -> str:
     """`<network type>:<code>`; a code of 0 says nothing, and some vendors send digits instead of the three octets."""
-    if tlv is None:
-        return told
     if len(tlv) == 3 and not tlv.isdigit():
         code = tlv[1] << 8 | tlv[2]
         return f"{tlv[0]}:{code}" if code else told
