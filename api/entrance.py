@@ -58,11 +58,14 @@ class Entrance(OneWrite):
         return (
             parser.get_method() == b"POST"
             and parser.get_http_version() == "1.1"
-            and (self.cycle is None or self.cycle.response_complete)
+            and self._is_free()
             and not self.expect_100_continue
-            and not self.flow.write_paused
             and not parser.should_upgrade()
         )
+
+    def _is_free(self) -> bool:
+        """The last request is answered, and the client reads."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
 
     def on_body(self, body: bytes) -> None:
         if self._pieces is None:
@@ -102,13 +105,11 @@ class Entrance(OneWrite):
 
     def _passes(self, data: bytes) -> bool:
         """Whether it is a whole request, with a head that came before, and has gone through the door."""
-        if self.flow.write_paused or not (self.cycle is None or self.cycle.response_complete):
-            return False
-        found = self.heads.find(data)
+        found = self.heads.find(data) if self._is_free() else None
         if found is None:
             return False
         self._unset_keepalive_if_required()
-        self._enter(found[0].headers, found[1], keep_alive=True)
+        self._enter(*found, keep_alive=True)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:

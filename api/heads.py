@@ -31,12 +31,12 @@ class Heads:
     def __init__(self) -> None:
         self._known: dict[bytes, Known] = {}
 
-    def find(self, data: bytes) -> tuple[Known, bytes] | None:
-        """The head and the body, if `data` is exactly one request with a head that is known. `data` begins where a request
+    def find(self, data: bytes) -> tuple[Fields, bytes] | None:
+        """Its fields and its body, if `data` is exactly one request with a head that is known. `data` begins where a request
         does."""
         head, _, body = data.partition(_END)
         known = self._known.get(head)
-        return None if known is None or len(body) != known.length else (known, body)
+        return None if known is None or len(body) != known.length else (known.headers, body)
 
     def keep(self, data: bytes, body: bytes, headers: Fields) -> None:
         """The parser read `data` from its start to its end, and found one request with these headers and this body."""
