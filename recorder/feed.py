@@ -129,22 +129,32 @@ class Feed:
     async def _gather(self) -> Records:
         """Some records: of a backlog as many as fit, in step with each other; else those of a short while."""
         most, aligner = self._gathering.most_records, self._aligner
-        self._hold_back(most)
+        self._hold_back(most, most // 4)
         await self._poll(0 if aligner.count else self._until_overdue(POLL_S))
         if not aligner.count and self._until_overdue(POLL_S):
             return {}
         behind = self._behind()
         if aligner.count + sum(behind.values()) < most:
-            busy = self._pulse.busy
-            await asyncio.sleep(self._gathering.busy_wait_s if busy else self._gathering.wait_s)
-            await self._poll(0)
+            await self._poll_a_while(most)
             return await self._with_messages(aligner.take(most))
         return await self._with_messages(await self._gather_backlog(most, behind))
+
+    async def _poll_a_while(self, most: int) -> None:
+        """Until the short while is over. Under load what comes is read at once: a partition is fetched on only when that was
+        handed out, so that one look at the end would find one fetch of each (4,200 messages a second of two partitions)."""
+        if not self._pulse.busy:
+            await asyncio.sleep(self._gathering.wait_s)
+            await self._poll(0)
+            return
+        until = self._clock.monotonic() + self._gathering.busy_wait_s
+        while self._aligner.count < most and (left_s := until - self._clock.monotonic()) > 0:
+            self._hold_back(most, most)
+            await self._poll(left_s)
 
     async def _gather_backlog(self, most: int, behind: Mapping[TopicPartition, int]) -> Records:
         deadline = self._clock.monotonic() + PATIENCE_S
         while True:
-            self._hold_back(most)
+            self._hold_back(most, most // 4)
             if self._aligner.count >= most or not behind:
                 taken = self._aligner.take(most, behind)
                 # A partition that gives nothing must not hold up the others for long.
@@ -193,10 +203,10 @@ class Feed:
         lag = self._reader.lag().items()
         return {tp: count for tp, count in lag if count and tp not in self.stopped and not self._pairing.holds(tp)}
 
-    def _hold_back(self, most: int) -> None:
-        """A partition of which much waits here is not read on: others are what is missing. Bounds what is held, too: of too
-        many messages none are read on, for those that an outcome needs are read then (`_with_messages`)."""
-        enough = 0 if self._aligner.count > 2 * most else most // 4
+    def _hold_back(self, most: int, enough: int) -> None:
+        """A partition of which more than `enough` waits here is not read on: others are what is missing. Bounds what is held,
+        too: of too many messages none are read on, for those that an outcome needs are read then (`_with_messages`)."""
+        enough = 0 if self._aligner.count > 2 * most else enough
         crowded = self._pairing.count > 2 * most
         full = {
             tp

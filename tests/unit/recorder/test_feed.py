@@ -137,3 +137,22 @@ async def test_while_messages_are_overdue_an_outcomes_message_is_waited_for_with
     assert await feed.next(2.0) is not None
     await feed.stop()
     assert reader.waits.count(0) <= 4
+
+
+class OneByOne(MemoryReader):
+    """Brings a record each time, as one that fetches little at a time."""
+
+    async def poll(self, timeout_s: float, most: int) -> Mapping[TopicPartition, Sequence[StoredRecord]]:
+        return await super().poll(timeout_s, 1)
+
+
+async def test_under_load_a_batch_has_all_that_came_while_it_was_gathered(cluster: MemoryCluster) -> None:
+    gathering = Gathering(10, 0.0, busy_wait_s=0.3)
+    feed = Feed(OneByOne(cluster), Decoder(SOURCES), {MT: 0, OUTCOMES: 0}, gathering, SystemClock())
+    feed._pulse = Pulse(0.0)
+    cluster.append(OUTCOMES, [(None, outcome(number)) for number in range(5)])
+    await feed.start()
+    batch = await feed.next(2.0)
+    await feed.stop()
+    assert batch is not None
+    assert len(batch.outcomes) == 5
