@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import aiokafka.errors as kafka_errors
-from aiokafka import AIOKafkaProducer
 
 from bus import broken_writes, produce_protocol
 from bus.connecting import connection_options
 from bus.ports import Done, Entry, PublishError, TopicPartition
+from bus.producing import Batch, Producer, fault_of
 from bus.returning import Returning
 from runtime.logs import logger
 from runtime.metrics import PUBLISH_SECONDS, PUBLISH_WAITING, PUBLISHED
@@ -49,19 +49,27 @@ class _Call:
         self.fault: Exception | None = None
 
 
-class _Sent(NamedTuple):
-    """A batch: its future, the calls that have entries in it, how many records it holds, and whether the producer took it."""
+class _Piece(NamedTuple):
+    """A batch, and the calls that have entries in it."""
 
-    future: asyncio.Future[Any]
+    tp: TopicPartition
+    batch: Batch
     carried: list[_Call]
-    records: int
+
+
+class _Sent(NamedTuple):
+    """A batch on its way: its future, or that of a flight with others. `taken`: it has its sequence numbers."""
+
+    piece: _Piece
+    future: asyncio.Future[Any]
     taken: bool
+    flies: bool
 
     @property
     def fault(self) -> Exception | None:
         """Once it is done."""
-        found = kafka_errors.KafkaError("given up") if self.future.cancelled() else self.future.exception()
-        return found if found is None or isinstance(found, Exception) else kafka_errors.KafkaError(repr(found))
+        fault = fault_of(self.future)
+        return self.future.result()[self.piece.tp] if self.flies and fault is None else fault
 
 
 class KafkaPublisher:
@@ -72,9 +80,6 @@ class KafkaPublisher:
     def __init__(self, bootstrap: str, client_id: str, *, every_s: float = 0.0, returning_s: float = 0.0) -> None:
         self._options: dict[str, Any] = {
             **connection_options(bootstrap, client_id),
-            "acks": "all",
-            "enable_idempotence": True,
-            "linger_ms": 0,
             "max_batch_size": BATCH_BYTES,
             "max_request_size": 8 * 1024 * 1024,
         }
@@ -99,7 +104,7 @@ class KafkaPublisher:
         PUBLISH_WAITING.set_function(self.waiting_s)
 
     async def _new_producer(self) -> Any:
-        producer = AIOKafkaProducer(**self._options)
+        producer = Producer(**self._options)
         try:
             await producer.start()
         except BaseException:
@@ -181,7 +186,7 @@ class KafkaPublisher:
             sent = await self._hand_over(queue)
         if not sent:
             return
-        await asyncio.wait([batch.future for batch in sent])
+        await asyncio.wait({batch.future for batch in sent})
         ended = time.monotonic()
         self._returning.answered(left, ended)
         PUBLISH_SECONDS.observe(ended - started)
@@ -194,36 +199,41 @@ class KafkaPublisher:
             self._wake.set()
 
     async def _hand_over(self, queue: dict[TopicPartition, list[_Call]]) -> list[_Sent]:
-        sent: list[_Sent] = []
-        for tp, calls in queue.items():
-            for batch, carried in self._batches(calls):
-                taken = True
-                try:
-                    future = await self._producer.send_batch(batch, tp.topic, partition=tp.partition)
-                except Exception as fault:
-                    # Also what is no KafkaError, as for a partition that is not there: its callers must hear of it.
-                    future = asyncio.get_running_loop().create_future()
-                    future.set_exception(fault)
-                    taken = False
-                sent.append(_Sent(future, carried, batch.record_count(), taken))
-        return sent
+        now_ms = int(time.time() * 1000)
+        pieces = [piece for tp, calls in queue.items() for piece in self._pieces(tp, calls, now_ms)]
+        if len(pieces) == len(queue):
+            flight = await self._producer.launch({piece.tp: piece.batch for piece in pieces})
+            if flight is not None:
+                return [_Sent(piece, flight, taken=True, flies=True) for piece in pieces]
+        return [await self._sent(piece) for piece in pieces]
 
-    def _batches(self, calls: list[_Call]) -> list[tuple[Any, list[_Call]]]:
+    async def _sent(self, piece: _Piece) -> _Sent:
+        taken = True
+        try:
+            future = await self._producer.send_batch(piece.batch, piece.tp.topic, partition=piece.tp.partition)
+        except Exception as fault:
+            # Also what is no KafkaError, as for a partition that is not there: its callers must hear of it.
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(fault)
+            taken = False
+        return _Sent(piece, future, taken, flies=False)
+
+    def _pieces(self, tp: TopicPartition, calls: list[_Call], now_ms: int) -> list[_Piece]:
         """The calls of one partition, in order, as closed batches with the calls that have entries in each."""
-        out: list[tuple[Any, list[_Call]]] = []
+        out: list[_Piece] = []
         batch, carried = self._producer.create_batch(), []
         for call in calls:
             call.pieces += 1
             carried.append(call)
-            for key, value in call.entries:
-                if batch.append(key=key, value=value, timestamp=None) is None:
-                    batch.close()
-                    out.append((batch, carried))
-                    batch, carried = self._producer.create_batch(), [call]
-                    call.pieces += 1
-                    batch.append(key=key, value=value, timestamp=None)
+            taken = batch.take(call.entries, 0, now_ms)
+            while taken < len(call.entries):
+                batch.close()
+                out.append(_Piece(tp, batch, carried))
+                batch, carried = self._producer.create_batch(), [call]
+                call.pieces += 1
+                taken = batch.take(call.entries, taken, now_ms)
         batch.close()
-        out.append((batch, carried))
+        out.append(_Piece(tp, batch, carried))
         return out
 
     def _settle(self, sent: list[_Sent]) -> list[_Call]:
@@ -231,8 +241,8 @@ class KafkaPublisher:
         again: list[_Call] = []
         for batch in sent:
             fault = batch.fault
-            PUBLISHED.inc(0 if fault else batch.records)
-            for call in batch.carried:
+            PUBLISHED.inc(0 if fault else batch.piece.batch.record_count())
+            for call in batch.piece.carried:
                 call.pieces -= 1
                 call.fault = call.fault or fault
                 if call.pieces:
