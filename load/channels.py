@@ -55,9 +55,11 @@ class Requests:
         self.batches: list[str] = []
 
     async def attempt(self, parcel: Parcel) -> Attempt:
-        await self.connection.open()
+        connection = self.connection
+        if not connection.is_open:
+            await connection.open()
         try:
-            answer = await self.connection.request(self._written(parcel), self._timeout_s)
+            answer = await connection.ask(self._written(parcel), self._timeout_s)
         except Lost:
             parcel.unsure = True
             return Attempt(Outcome.UNSURE)

@@ -9,19 +9,19 @@ import pytest
 from load.figures import Figures
 from load.messages import Mix
 from load.options import Options
-from load.sender import Sender
+from load.work import Work
 
 PARTS = ({"otp": 1}, {"short": 1}, {"86138": 1}, "Acme")
 
 
-def sender(outstanding: int | None, figures: Figures) -> Sender:
+def work(outstanding: int | None, figures: Figures) -> Work:
     options = Options(("http://127.0.0.1:1",), "k", outstanding=outstanding, connections=1)
-    return Sender(options, Mix(*PARTS), None, figures, None)
+    return Work(options, Mix(*PARTS), None, figures, None)
 
 
-async def waits(one: Sender) -> bool:
+async def waits(one: Work) -> bool:
     """Whether a worker has to wait now."""
-    task = asyncio.create_task(one._room())
+    task = asyncio.create_task(one.room())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     done = task.done()
@@ -39,23 +39,23 @@ async def test_accepted_and_not_over_and_what_is_being_sent_count(
 ) -> None:
     figures = Figures(1)
     figures.accepted, figures.in_flight, figures.ended = accepted, in_flight, ended
-    assert await waits(sender(100, figures)) is full
+    assert await waits(work(100, figures)) is full
 
 
 async def test_without_a_bound_nobody_waits() -> None:
     figures = Figures(1)
     figures.accepted = 10**9
-    assert not await waits(sender(None, figures))
+    assert not await waits(work(None, figures))
 
 
 async def test_who_waits_goes_on_when_room_is_made_or_the_run_is_stopped() -> None:
     figures = Figures(1)
     figures.accepted = 100
-    one = sender(100, figures)
+    one = work(100, figures)
     for free in (lambda: setattr(figures, "ended", 1), one.stop):
         figures.ended = 0
-        task = asyncio.create_task(one._room())
+        task = asyncio.create_task(one.room())
         await asyncio.sleep(0)
         assert not task.done()
         free()
-        assert await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 5)
