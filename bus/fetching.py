@@ -33,6 +33,9 @@ OUT_OF_RANGE: Final = 1
 BEGIN: Final = -2
 END: Final = -1
 _AT_ONCE: Final = 16
+_BRIEF_MS: Final = 10
+"""How long the broker keeps a fetch while something that it has is not wanted: it may be, any moment, and only the next fetch can
+ask for it. Twice as long each time that nothing came of it."""
 
 
 class Queue:
@@ -67,6 +70,11 @@ class Queue:
         return self.high is None or self.fetched < self.high
 
     @property
+    def is_held_back(self) -> bool:
+        """Whether there is something of it, here or in Kafka, and no more is fetched for now."""
+        return not self.wants and (self.is_behind or bool(self.chunk or self.records))
+
+    @property
     def ready(self) -> bool:
         """Whether there is something to hand out, or to tell."""
         return not self.paused and bool(self.chunk or self.records or self.fault)
@@ -96,12 +104,13 @@ class Fetcher:
         self._most_bytes = _AT_ONCE * fetch_bytes
         self._wait_ms = wait_ms
         self._pace = (settle_s, gather_s, stream_s, flow_s)
-        self._stream_s = stream_s
+        self._settle_s = settle_s
         self._client: Any = None
         self._readings: list[Reading] = []
         self._leaders: dict[TopicPartition, int] = {}
         self._followed: dict[int, asyncio.Task[None]] = {}
         self._changed: dict[int, asyncio.Event] = {}
+        self._brief_ms: dict[int, int] = {}
         self._opening = asyncio.Lock()
         self._again: asyncio.TimerHandle | None = None
         self._failing: set[int] = set()
@@ -205,9 +214,9 @@ class Fetcher:
             await asyncio.sleep(RETRY_S)
 
     async def _rest(self, node: int, pause_s: float) -> None:
-        """The pause; no longer than `stream_s` when something is wanted of which there is more already."""
-        await asyncio.sleep(min(pause_s, self._stream_s))
-        until, changed = time.monotonic() + pause_s - self._stream_s, self._changed[node]
+        """The pause; no longer than `settle_s` when something is wanted of which there is more already."""
+        until, changed = time.monotonic() + pause_s, self._changed[node]
+        await asyncio.sleep(min(pause_s, self._settle_s))
         while (left_s := until - time.monotonic()) > 0 and not self._is_behind(node):
             changed.clear()
             with contextlib.suppress(TimeoutError):
@@ -229,13 +238,20 @@ class Fetcher:
         if not asked:
             await changed.wait()
             return 0.0
-        answer = await self._client.send(node, session.request(asked, self._wait_ms, self._most_bytes))
+        wait_ms = self._patience_ms(node)
+        answer = await self._client.send(node, session.request(asked, wait_ms, self._most_bytes))
         if answer.error:
             raise kafka_errors.for_code(answer.error)(f"session {session.id}")
         session.answered(answer)
         records = self._take(answer, asked)
+        self._brief_ms[node] = _BRIEF_MS if records or changed.is_set() else 2 * wait_ms
         full = records > 0 and sum([len(found.records) for found in answer.found]) >= self._most_bytes // 2
         return gait.pause_s(records, time.monotonic(), full=full)
+
+    def _patience_ms(self, node: int) -> int:
+        """How long the broker may keep the next fetch."""
+        held = any(queue.is_held_back and self._leader(queue.tp) == node for queue in self._queues())
+        return min(self._wait_ms, self._brief_ms.get(node, _BRIEF_MS)) if held else self._wait_ms
 
     def _take(self, answer: FetchAnswer, asked: Mapping[TopicPartition, tuple[int, int]]) -> int:
         """Gives what came to its readers; how many records that were."""

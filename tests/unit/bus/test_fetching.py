@@ -1,13 +1,17 @@
-"""How long a fetcher rests: a long gathering ends as soon as something is wanted that Kafka is known to have."""
+"""How long a fetcher rests: a long gathering ends as soon as something is wanted that Kafka is known to have; and how long the
+broker keeps a fetch: not long while something is held back, which only the next one can ask for."""
 
 from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from bus.fetch_protocol import FetchAnswer, Found, Session
 from bus.fetching import Fetcher, Queue
+from bus.gait import Gait
 from bus.ports import TopicPartition
 
 NODE = 0
@@ -27,7 +31,7 @@ class Reader:
 
 
 async def resting(reader: Reader, pause_s: float = LONG_S) -> tuple[Fetcher, asyncio.Task[None]]:
-    fetcher = Fetcher("nowhere:1", "test", fetch_bytes=1, wait_ms=1, gather_s=0.0, stream_s=0.0)
+    fetcher = Fetcher("nowhere:1", "test", fetch_bytes=1, wait_ms=1, gather_s=0.0, settle_s=0.0)
     fetcher._client = SimpleNamespace(cluster=SimpleNamespace(leader_for_partition=lambda _tp: NODE))
     fetcher._readings.append(reader)
     fetcher._changed[NODE] = asyncio.Event()
@@ -74,3 +78,72 @@ async def test_a_rest_that_is_over_is_over() -> None:
     _, task = await resting(Reader(7, 7), 0.0)
     assert task.done()
     await task
+
+
+WAIT_MS = 250
+
+
+class Held(Reader):
+    """One who reads a second partition, too; of the first something is held back when it is paused."""
+
+    def __init__(self, fetched: int, high: int | None) -> None:
+        super().__init__(fetched, high)
+        self.other = Queue(TopicPartition("t", 1), 0)
+        self.other.high = 0
+        self.queues[self.other.tp] = self.other
+
+    def came(self) -> None:
+        self.other.chunk = b""
+
+
+class Broker:
+    """Answers each fetch of the second partition with so many records, then with none; remembers how long it might wait."""
+
+    def __init__(self, *answers: int) -> None:
+        self.answers = list(answers)
+        self.waits: list[int] = []
+        self.cluster = SimpleNamespace(leader_for_partition=lambda _tp: NODE)
+
+    async def send(self, _node: int, request: Any) -> FetchAnswer:
+        self.waits.append(int.from_bytes(request._head[4:8], "big"))
+        count = self.answers.pop(0) if self.answers else 0
+        base = sum(1 for wait in self.waits[:-1])
+        batch = base.to_bytes(8, "big") + (49).to_bytes(4, "big") + bytes(45) + count.to_bytes(4, "big")
+        return FetchAnswer(0, 1, [Found(TopicPartition("t", 1), 0, base + 1, batch)] if count else [])
+
+
+async def waits(reader: Held, broker: Broker, fetches: int) -> list[int]:
+    fetcher = Fetcher("nowhere:1", "test", fetch_bytes=1, wait_ms=WAIT_MS, gather_s=0.0)
+    fetcher._client = broker
+    fetcher._readings.append(reader)
+    fetcher._changed[NODE] = asyncio.Event()
+    session, gait = Session(), Gait(0.0, 0.0, 0.0, 0.0)
+    for _ in range(fetches):
+        await fetcher._fetch(NODE, session, gait)
+    return broker.waits
+
+
+async def test_while_all_is_read_a_fetch_may_wait() -> None:
+    assert await waits(Held(7, 7), Broker(), 3) == [WAIT_MS] * 3
+
+
+@pytest.mark.parametrize("why", ["behind", "unread"])
+async def test_while_something_is_held_back_it_waits_briefly_and_longer_each_time_in_vain(why: str) -> None:
+    reader = Held(7, 20 if why == "behind" else 7)
+    if why == "behind":
+        reader.queue.paused = True
+    else:
+        reader.queue.chunk = b"x"
+    assert await waits(reader, Broker(), 7) == [10, 20, 40, 80, 160, 250, 250]
+
+
+async def test_what_comes_makes_it_brief_again() -> None:
+    reader = Held(7, 20)
+    reader.queue.paused = True
+    assert await waits(reader, Broker(0, 0, 1, 0, 0), 5) == [10, 20, 40, 10, 20]
+
+
+async def test_what_is_paused_at_its_end_is_not_held_back() -> None:
+    reader = Held(7, 7)
+    reader.queue.paused = True
+    assert await waits(reader, Broker(), 2) == [WAIT_MS] * 2
