@@ -34,6 +34,7 @@ ROOMS = [
     "api",
     "bus",
     "dispatcher",
+    "load",
     "policy",
     "ratelimit",
     "recorder",
