@@ -16,6 +16,7 @@ import aiokafka.errors as kafka_errors
 from aiokafka.protocol.api import RequestHeader_v1, ResponseHeader_v0
 
 from bus.ports import TopicPartition
+from bus.primitives import INT, int_at, packed_text, text_at
 
 VERSION: Final = 7
 # replica, longest wait, fewest bytes, most bytes, isolation (read uncommitted: nobody here writes in transactions), session, epoch
@@ -24,8 +25,6 @@ _ASKED: Final = Struct(">iqqi")  # partition, offset, start of the log (brokers 
 _ANSWER: Final = Struct(">ihi")  # throttled ms, error, session
 # partition, error, high watermark, last stable, start of the log, aborted transactions
 _FOUND: Final = Struct(">ihqqqi")
-_INT: Final = Struct(">i")
-_SHORT: Final = Struct(">h")
 _BATCH: Final = Struct(">qi")  # base offset, length of what follows
 _LAST_DELTA_AT: Final = 23
 _COUNT_AT: Final = 57
@@ -54,8 +53,7 @@ class FetchAnswer(NamedTuple):
         """From behind the header of the frame. Raises struct.error."""
         data = buffer.getvalue()
         _, error, session = _ANSWER.unpack_from(data, at := buffer.tell())
-        (topics,) = _INT.unpack_from(data, at := at + _ANSWER.size)
-        at += 4
+        topics, at = int_at(data, at + _ANSWER.size)
         found: list[Found] = []
         for _ in range(topics):
             at = _topic(data, at, found)
@@ -63,15 +61,12 @@ class FetchAnswer(NamedTuple):
 
 
 def _topic(data: bytes, at: int, found: list[Found]) -> int:
-    (length,) = _SHORT.unpack_from(data, at)
-    topic = data[at + 2 : at + 2 + length].decode()
-    (partitions,) = _INT.unpack_from(data, at := at + 2 + length)
-    at += 4
+    topic, at = text_at(data, at)
+    partitions, at = int_at(data, at)
     for _ in range(partitions):
         number, error, high, _, _, aborted = _FOUND.unpack_from(data, at)
         at += _FOUND.size + 16 * max(0, aborted)
-        (size,) = _INT.unpack_from(data, at)
-        at += 4
+        size, at = int_at(data, at)
         found.append(Found(TopicPartition(topic, number), error, high, data[at : at + max(0, size)]))
         at += max(0, size)
     return at
@@ -110,7 +105,7 @@ class FetchRequest:
             (topic, [_ASKED.pack(tp.partition, offset, -1, most) for tp in tps for offset, most in (self._asked[tp],)])
             for topic, tps in _by_topic(self._asked)
         ]
-        forgotten = [(topic, [_INT.pack(tp.partition) for tp in tps]) for topic, tps in _by_topic(self._forgotten)]
+        forgotten = [(topic, [INT.pack(tp.partition) for tp in tps]) for topic, tps in _by_topic(self._forgotten)]
         return self._head + _packed(asked) + _packed(forgotten)
 
 
@@ -120,10 +115,9 @@ def _by_topic(tps: Any) -> Iterator[tuple[str, list[TopicPartition]]]:
 
 
 def _packed(topics: list[tuple[str, list[bytes]]]) -> bytes:
-    pieces = [_INT.pack(len(topics))]
+    pieces = [INT.pack(len(topics))]
     for topic, partitions in topics:
-        name = topic.encode()
-        pieces += (_SHORT.pack(len(name)), name, _INT.pack(len(partitions)), *partitions)
+        pieces += (packed_text(topic), INT.pack(len(partitions)), *partitions)
     return b"".join(pieces)
 
 
@@ -157,7 +151,7 @@ def measure(records: bytes) -> tuple[int, int]:
         base, length = _BATCH.unpack_from(records, at)
         if at + _BATCH.size + length > len(records):
             break
-        after = base + _INT.unpack_from(records, at + _LAST_DELTA_AT)[0] + 1
-        count += _INT.unpack_from(records, at + _COUNT_AT)[0]
+        after = base + INT.unpack_from(records, at + _LAST_DELTA_AT)[0] + 1
+        count += INT.unpack_from(records, at + _COUNT_AT)[0]
         at += _BATCH.size + length
     return after, count

@@ -11,11 +11,10 @@ from typing import Any, ClassVar, Final, NamedTuple
 import aiokafka.producer.sender as aiokafka_sender
 from aiokafka.protocol.produce import ProduceRequest, ProduceRequest_v7
 
+from bus.primitives import INT, NO_TEXT, int_at, packed_text, text_at
+
 _ACKS: Final = Struct(">hi")  # acknowledgements, timeout ms
-_INT: Final = Struct(">i")
-_SHORT: Final = Struct(">h")
 _BATCH: Final = Struct(">ii")  # partition, bytes of its records
-_NULL: Final = b"\xff\xff"
 # partition, error, first offset, time of the append, start of the log
 _DONE: Final = Struct(">ihqqq")
 
@@ -30,14 +29,12 @@ class ProduceAnswer(NamedTuple):
     def decode(cls, buffer: BytesIO) -> ProduceAnswer:
         """From behind the header of the frame. Raises struct.error."""
         data = buffer.getvalue()
-        (count,) = _INT.unpack_from(data, at := buffer.tell())
-        at += 4
+        count, at = int_at(data, buffer.tell())
         topics = []
         for _ in range(count):
-            (length,) = _SHORT.unpack_from(data, at)
-            topic = data[at + 2 : at + 2 + length].decode()
-            (partitions,) = _INT.unpack_from(data, at := at + 2 + length)
-            end = (at := at + 4) + partitions * _DONE.size
+            topic, at = text_at(data, at)
+            partitions, at = int_at(data, at)
+            end = at + partitions * _DONE.size
             topics.append((topic, [_DONE.unpack_from(data, place) for place in range(at, end, _DONE.size)]))
             at = end
         return cls(topics)
@@ -51,12 +48,12 @@ class QuickStruct(ProduceRequest_v7):  # type: ignore[misc]  # aiokafka is not t
     def encode(self) -> bytes:
         name = self.transactional_id
         pieces = [
-            _NULL if name is None else _text(name),
+            NO_TEXT if name is None else packed_text(name),
             _ACKS.pack(self.required_acks, self.timeout),
-            _INT.pack(len(self.topics)),
+            INT.pack(len(self.topics)),
         ]
         for topic, batches in self.topics:
-            pieces += (_text(topic), _INT.pack(len(batches)))
+            pieces += (packed_text(topic), INT.pack(len(batches)))
             for partition, records in batches:
                 pieces += (_BATCH.pack(partition, len(records)), records)
         return b"".join(pieces)
@@ -72,8 +69,3 @@ class QuickProduce(ProduceRequest):  # type: ignore[misc]  # aiokafka is not typ
 def use() -> None:
     """For all producers of this process."""
     aiokafka_sender.ProduceRequest = QuickProduce
-
-
-def _text(name: str) -> bytes:
-    raw = name.encode()
-    return _SHORT.pack(len(raw)) + raw
