@@ -1,9 +1,10 @@
-"""However a client cuts its requests, and whichever heads come again, the door answers as the framework does."""
+"""However a client cuts its requests, and whichever heads come again, the door answers as the framework does, but for ids."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import NamedTuple
 
 from hypothesis import HealthCheck, given, settings
@@ -42,10 +43,13 @@ class Sent(NamedTuple):
 requests = st.builds(Sent, st.sampled_from(BODIES), st.sampled_from(MORE), st.integers(0, 330) | st.just(0))
 
 
-class Seen(NamedTuple):
-    """What a client sees of a connection. `published`: messages in Kafka."""
+_DRAWN = re.compile(rb'(x-request-id: |"(?:id|request_id|instance)":")[^"\r]+')
 
-    statuses: list[bytes]
+
+class Seen(NamedTuple):
+    """What a client sees of a connection, without what is drawn anew each time. `published`: messages in Kafka."""
+
+    answers: list[list[bytes]]
     closed: bool
     published: int
 
@@ -72,8 +76,15 @@ async def talk(sent: list[Sent], through_the_door: bool) -> Seen:
         await connection.answers(expected)
     for _ in range(30):
         await asyncio.sleep(0)
-    statuses = [answer.split(b" ", 2)[1] for answer in split(connection.written)]
-    return Seen(statuses, connection.closed, len(stage.published()))
+    answers = [_in_any_order(_DRAWN.sub(rb"\1", answer)) for answer in split(connection.written)]
+    return Seen(answers, connection.closed, len(stage.published()))
+
+
+def _in_any_order(answer: bytes) -> list[bytes]:
+    """Status, headers and body."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *headers = head.split(b"\r\n")
+    return [status, *sorted(headers), body]
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
