@@ -26,7 +26,7 @@ WARM_UP_SHARE: Final = 5
 """Single messages take other ways through Kafka, whose Java is slow until it is compiled: at most a fifth of them, for a start."""
 PATIENCE_S: Final = 600.0
 OUTSTANDING: Final = 20_000
-"""Two to three seconds of what this machine does."""
+"""One to three seconds of what this machine does, by the hour."""
 BACKLOG_ROUNDS: Final = 5
 _LAG_FLAT: Final = 1.5
 _UNLOADED: Final = {"latency": {"kind": "fixed", "value_s": 0.02}, "receipts": {"delay": 1.0}}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -36,17 +37,21 @@ _AT_ONCE: Final = 16
 _BRIEF_MS: Final = 10
 """How long the broker keeps a fetch while something that it has is not wanted: it may be, any moment, and only the next fetch can
 ask for it. Twice as long each time that nothing came of it."""
+_STREAMS_S: Final = 1.0
+"""So long after the last records more are expected."""
 
 
 class Queue:
     """A partition as one reader reads it. `position`: the next offset to hand out; `fetched`: the next to fetch."""
 
-    __slots__ = ("chunk", "fault", "fetched", "high", "paused", "position", "records", "tp")
+    __slots__ = ("came_s", "chunk", "fault", "fetched", "high", "paused", "position", "records", "tp")
 
     def __init__(self, tp: TopicPartition, position: int) -> None:
         self.tp = tp
         self.paused = False
         self.high: int | None = None
+        self.came_s = -math.inf
+        """When a fetch last brought something (monotonic seconds)."""
         self.move(position)
 
     def move(self, position: int) -> None:
@@ -69,10 +74,11 @@ class Queue:
         """Whether Kafka has more than was fetched, as far as is known."""
         return self.high is None or self.fetched < self.high
 
-    @property
-    def is_held_back(self) -> bool:
-        """Whether there is something of it, here or in Kafka, and no more is fetched for now."""
-        return not self.wants and (self.is_behind or bool(self.chunk or self.records))
+    def is_held_back(self, now: float) -> bool:
+        """Whether it is not fetched for now, though Kafka has more of it, or likely so: what streams was paused just now."""
+        if self.wants or self.high is None:
+            return False
+        return self.fetched < self.high or (self.paused and now - self.came_s < _STREAMS_S)
 
     @property
     def ready(self) -> bool:
@@ -250,7 +256,8 @@ class Fetcher:
 
     def _patience_ms(self, node: int) -> int:
         """How long the broker may keep the next fetch."""
-        held = any(queue.is_held_back and self._leader(queue.tp) == node for queue in self._queues())
+        now = time.monotonic()
+        held = any(queue.is_held_back(now) and self._leader(queue.tp) == node for queue in self._queues())
         return min(self._wait_ms, self._brief_ms.get(node, _BRIEF_MS)) if held else self._wait_ms
 
     def _take(self, answer: FetchAnswer, asked: Mapping[TopicPartition, tuple[int, int]]) -> int:
@@ -330,4 +337,5 @@ def _give(queue: Queue, found: Found) -> tuple[int, int]:
     if after > queue.fetched:
         queue.chunk = found.records
         queue.fetched = after
+        queue.came_s = time.monotonic()
     return count, 0

@@ -4,6 +4,7 @@ broker keeps a fetch: not long while something is held back, which only the next
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -127,13 +128,13 @@ async def test_while_all_is_read_a_fetch_may_wait() -> None:
     assert await waits(Held(7, 7), Broker(), 3) == [WAIT_MS] * 3
 
 
-@pytest.mark.parametrize("why", ["behind", "unread"])
+@pytest.mark.parametrize("why", ["paused, and Kafka has more", "unread, and Kafka has more", "paused in a stream"])
 async def test_while_something_is_held_back_it_waits_briefly_and_longer_each_time_in_vain(why: str) -> None:
-    reader = Held(7, 20 if why == "behind" else 7)
-    if why == "behind":
-        reader.queue.paused = True
-    else:
-        reader.queue.chunk = b"x"
+    reader = Held(7, 20 if "more" in why else 7)
+    reader.queue.paused = "paused" in why
+    reader.queue.chunk = b"x" if "unread" in why else b""
+    if "stream" in why:
+        reader.queue.came_s = time.monotonic()
     assert await waits(reader, Broker(), 7) == [10, 20, 40, 80, 160, 250, 250]
 
 
@@ -143,7 +144,10 @@ async def test_what_comes_makes_it_brief_again() -> None:
     assert await waits(reader, Broker(0, 0, 1, 0, 0), 5) == [10, 20, 40, 10, 20]
 
 
-async def test_what_is_paused_at_its_end_is_not_held_back() -> None:
-    reader = Held(7, 7)
-    reader.queue.paused = True
+@pytest.mark.parametrize("why", ["paused at its end", "unread at its end", "never fetched"])
+async def test_what_has_no_more_is_not_held_back(why: str) -> None:
+    """A little traffic, above all, is not asked for again and again while it waits to be taken."""
+    reader = Held(7, None if "never" in why else 7)
+    reader.queue.paused = "unread" not in why
+    reader.queue.chunk = b"x" if "unread" in why else b""
     assert await waits(reader, Broker(), 2) == [WAIT_MS] * 2
