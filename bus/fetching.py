@@ -180,7 +180,13 @@ class Fetcher:
 
     def _ask_now(self) -> None:
         self._again = None
-        self._client.force_metadata_update()
+        self._client.force_metadata_update().add_done_callback(self._was_asked)
+
+    def _was_asked(self, _told: Any) -> None:
+        """A broker that is away says nothing, and aiokafka would ask again a minute later: who still leads nothing is asked of
+        again."""
+        if self._client is not None:
+            self.wake()
 
     def _leaders_changed(self, _cluster: Any) -> None:
         self._leaders.clear()

@@ -151,3 +151,31 @@ async def test_what_has_no_more_is_not_held_back(why: str) -> None:
     reader.queue.paused = "unread" not in why
     reader.queue.chunk = b"x" if "unread" in why else b""
     assert await waits(reader, Broker(), 2) == [WAIT_MS] * 2
+
+
+async def test_who_leads_is_asked_until_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that was stopped in order says that nobody leads before it is away: readers stood still for a minute after."""
+    monkeypatch.setattr("bus.fetching.RETRY_S", 0.0)
+    asked, leader = 0, -1
+
+    def ask() -> asyncio.Future[bool]:
+        nonlocal asked, leader
+        asked += 1
+        if asked == 3:
+            leader = NODE
+            fetcher._leaders.clear()  # as _leaders_changed does
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        told.set_result(asked == 3)
+        return told
+
+    cluster = SimpleNamespace(leader_for_partition=lambda _tp: leader)
+    fetcher = Fetcher("nowhere:1", "test", fetch_bytes=1, wait_ms=1, gather_s=0.0)
+    fetcher._client = SimpleNamespace(cluster=cluster, force_metadata_update=ask)
+    fetcher._readings.append(Reader(7, 20))
+    fetcher._changed[NODE] = asyncio.Event()
+    fetcher._followed[NODE] = asyncio.current_task()  # type: ignore[assignment]  # there is one
+    fetcher.wake()
+    async with asyncio.timeout(5):
+        await fetcher._changed[NODE].wait()
+    await asyncio.sleep(0.01)
+    assert asked == 3
